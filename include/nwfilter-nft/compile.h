@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/**
+ * Filters and bindings -> ruleset. No I/O, no state, no locks: different threads may
+ * compile at the same time as long as nobody changes the filters they read.
+ */
+#pragma once
+
+#include <nwfilter-nft/model.h>
+#include <nwfilter-nft/ruleset.h>
+
+G_BEGIN_DECLS
+
+/** What the kernel can do; src/kernel probes it. */
+typedef enum {
+  NWF_FEATURE_CT = 1 << 0,        /* ct in the bridge family: nf_conntrack_bridge */
+  NWF_FEATURE_REJECT = 1 << 1,    /* reject in the bridge family: nft_reject_bridge */
+  NWF_FEATURE_CONNLIMIT = 1 << 2, /* ct count: nft_connlimit and NWF_FEATURE_CT */
+  NWF_FEATURE_ALL = (1 << 3) - 1,
+} NwfFeatures;
+
+/** Priorities of our base chains: after bridge conntrack (-200), before br_netfilter (0);
+ * linux/netfilter_bridge.h, enum nf_br_hook_priorities. */
+#define NWF_HOOK_PRIORITY (-150)
+
+/** Gives the members of the ipset @name as elements of @set, an empty interval set of
+ * @ruleset whose fields the function sets from the ipset's type; @dimensions of them are
+ * wanted. FALSE with @error when there is no such ipset or its type cannot be had. */
+typedef gboolean (*NwfIpsetFunc)(const char *name, guint dimensions, gboolean ipv6, NwfRuleset *ruleset, NwfSet *set,
+                                 gpointer data, GError **error);
+/** A remark on something suspicious that is no error; @where is "FILE:LINE" or a filter's name. */
+typedef void (*NwfWarningFunc)(const char *where, const char *what, gpointer data);
+typedef void (*NwfProgressFunc)(guint done, guint total, gpointer data);
+
+typedef struct {
+  guint features; /* NwfFeatures */
+  NwfIpsetFunc ipset;
+  NwfWarningFunc warning;
+  NwfProgressFunc progress;
+  gpointer data; /* for the three functions above, each of which may be NULL */
+} NwfCompileOptions;
+
+/** Compiles @n_bindings bindings with the filters of @store into one table. With no binding
+ * the table holds no base chain. Two bindings of one port are an error. On failure nothing is
+ * returned, and @error names the port, the filter, the rule's file and line and the value. */
+NwfRuleset *nwf_compile(const NwfFilterStore *store, NwfBinding *const *bindings, guint n_bindings,
+                        const NwfCompileOptions *options, GError **error);
+
+/** Checks one filter by itself and with what it refers to: loops and missing references
+ * are errors; rules that nothing can reach, variables that nobody gives (only said when
+ * @parameters is given), and verdicts that depend on how chains end are warnings. */
+gboolean nwf_check_filter(const NwfFilterStore *store, const NwfFilter *filter, const NwfParameters *parameters,
+                          NwfWarningFunc warning, gpointer data, GError **error);
+
+G_END_DECLS

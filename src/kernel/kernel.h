@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/**
+ * The netlink side: reads the table back, sends a difference as one batch.
+ *
+ * A NwfKernel is one netlink socket in the network namespace of the thread that opened it.
+ * It must not be used by two threads at once; it holds no lock. Nothing is cached.
+ */
+#pragma once
+
+#include <nwfilter-nft/compile.h>
+#include <nwfilter-nft/ruleset.h>
+
+typedef struct NwfKernel NwfKernel;
+
+/** Opens a NETLINK_NETFILTER socket. NULL with @error (NWF_ERROR_KERNEL) on failure. */
+NwfKernel *nwf_kernel_open(GError **error);
+void nwf_kernel_close(NwfKernel *kernel);
+
+/** Reads the table back. @ruleset is NULL when there is none. Objects that are not of our
+ * making (a rule with an expression we never write) come back as such: a chain that holds one
+ * differs from every chain that we would write. Reads again when somebody changed the
+ * ruleset meanwhile. @generation may be NULL. */
+gboolean nwf_kernel_read(NwfKernel *kernel, NwfRuleset **ruleset, guint32 *generation, GError **error);
+/** The ruleset's generation: changes with every commit in this namespace. */
+gboolean nwf_kernel_generation(NwfKernel *kernel, guint32 *generation, GError **error);
+
+/** Sends @changes (nwf_ruleset_diff's) as one transaction, which holds as a whole or not at all.
+ * With @generation not 0 the kernel refuses it (NWF_ERROR_KERNEL, errno ERESTART in the message)
+ * when the ruleset is no longer of that generation. An error's message names the chain and its
+ * rule's comment, or the set and the element, that the kernel refused. */
+gboolean nwf_kernel_commit(NwfKernel *kernel, const GArray *changes, guint32 generation, GError **error);
+
+/** What this kernel can do: NwfFeatures. Tried in a table of its own in a batch that is
+ * never committed. */
+gboolean nwf_kernel_probe(NwfKernel *kernel, guint *features, GError **error);
+
+/** Reads, compares and sends until the kernel holds @want: nothing is sent when it does already.
+ * A change by somebody else between reading and sending starts it over. @changed (may be NULL)
+ * counts what was sent. */
+gboolean nwf_kernel_install(NwfKernel *kernel, const NwfRuleset *want, guint *changed, GError **error);
+
+/** NwfIpsetFunc over the kernel's ipsets; @data is the NwfKernel. */
+gboolean nwf_kernel_ipset(const char *name, guint dimensions, gboolean ipv6, NwfRuleset *ruleset, NwfSet *set,
+                          gpointer data, GError **error);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(NwfKernel, nwf_kernel_close)
