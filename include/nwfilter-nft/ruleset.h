@@ -149,6 +149,13 @@ typedef struct {
   const char *chain; /* JUMP and GOTO: interned in the ruleset */
 } NwfVerdict;
 
+/** Where the bytes of a NWF_FIELD_RAW part of a key are. */
+typedef struct {
+  NwfBase base; /* LL, NH or TH */
+  guint16 offset;
+  guint8 length;
+} NwfRawPart;
+
 typedef enum {
   NWF_EXPR_TEST,
   NWF_EXPR_LOOKUP,    /* the fields' values are (not) in a set; a vmap lookup when the set is a map */
@@ -167,6 +174,7 @@ typedef struct {
     struct {
       guint8 n_fields;
       NwfField fields[NWF_KEY_PARTS];
+      NwfRawPart raw[NWF_KEY_PARTS]; /* for each field that is NWF_FIELD_RAW */
       gboolean negated;
       const char *set;
     } lookup;
@@ -222,6 +230,8 @@ typedef struct {
   gboolean dynamic;  /* filled by the kernel (connlimit); its elements are not ours to compare */
   guint8 n_fields;
   NwfField fields[NWF_KEY_PARTS]; /* what the key is made of; parts padded to 4 bytes */
+  NwfRawPart raw[NWF_KEY_PARTS];  /* for each field that is NWF_FIELD_RAW: its length counts, its place is an
+                                     example (nft's typeof wants one) and not compared */
   guint32 size;      /* 0: no limit given */
   GArray *elements;  /* of NwfElement, ordered by key once nwf_ruleset_sort was called */
   const char *comment;
@@ -256,6 +266,8 @@ void nwf_chain_add_rule(NwfRuleset *ruleset, NwfChain *chain, const NwfExpr *exp
  * nwf_set_key_length bytes. */
 void nwf_set_add_element(NwfRuleset *ruleset, NwfSet *set, const guint8 *key, const guint8 *key_end,
                          const NwfVerdict *verdict, const char *comment);
+/** Bytes of part @i of the set's key, without padding. */
+guint nwf_set_part_length(const NwfSet *set, guint i);
 /** Bytes of the set's key: its fields' lengths, each rounded up to 4 when there are several. */
 guint nwf_set_key_length(const NwfSet *set);
 /** Puts chains, sets and elements in the order of their names and keys (base chains last,
@@ -266,9 +278,13 @@ void nwf_ruleset_sort(NwfRuleset *ruleset);
  * begin with "from_" or "to_" or "forward_". */
 GPtrArray *nwf_ruleset_ports(const NwfRuleset *ruleset);
 
+/** Fields count by their place in the frame, not by their name, here and in nwf_chain_equal. */
 gboolean nwf_expr_equal(const NwfExpr *a, const NwfExpr *b);
 gboolean nwf_chain_equal(const NwfChain *a, const NwfChain *b); /* hook, priority, rules with comments */
-gboolean nwf_set_same_type(const NwfSet *a, const NwfSet *b);   /* all but the elements */
+/** All but the elements. Fields count by their type (ip saddr and arp saddr ip are one), since
+ * that is all that the kernel knows of them. */
+gboolean nwf_set_same_type(const NwfSet *a, const NwfSet *b);
+gboolean nwf_element_equal(const NwfSet *set, const NwfElement *a, const NwfElement *b);
 
 /** Builds tests. Values are in network byte order (host order for host_order fields). */
 NwfTest nwf_test_eq(NwfField field, const void *value);
