@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "compile/arena.h"
+
+#include <stddef.h>
+#include <string.h>
+
+#define BLOCK_SIZE (64 * 1024)
+
+void nwf_arena_init(NwfArena *arena) {
+  arena->blocks = g_ptr_array_new_with_free_func(g_free);
+  arena->used = arena->size = 0;
+}
+
+void nwf_arena_clear(NwfArena *arena) {
+  g_clear_pointer(&arena->blocks, g_ptr_array_unref);
+}
+
+void nwf_arena_reset(NwfArena *arena) {
+  if (arena->blocks->len > 1) {
+    g_ptr_array_set_size(arena->blocks, 1);
+    arena->size = BLOCK_SIZE;
+  }
+  arena->used = 0;
+}
+
+gpointer nwf_arena_alloc(NwfArena *arena, gsize size) {
+  const gsize align = _Alignof(max_align_t);
+  size = (size + align - 1) & ~(align - 1);
+  if (arena->blocks->len == 0 || arena->used + size > arena->size) {
+    /* The first block has the standard size, so that a reset knows what it keeps. */
+    gsize wanted = arena->blocks->len == 0 ? BLOCK_SIZE : MAX(size, BLOCK_SIZE);
+    g_ptr_array_add(arena->blocks, g_malloc(wanted));
+    arena->size = wanted;
+    arena->used = 0;
+    if (size > wanted)
+      return nwf_arena_alloc(arena, size);
+  }
+  char *block = g_ptr_array_index(arena->blocks, arena->blocks->len - 1);
+  gpointer piece = block + arena->used;
+  arena->used += size;
+  return memset(piece, 0, size);
+}

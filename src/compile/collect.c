@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "compile/internal.h"
+
+#include <string.h>
+
+char *nwf_where(const NwfFilter *filter, guint line) {
+  if (!filter->file)
+    return g_strdup(filter->name);
+  return line ? g_strdup_printf("%s:%u", filter->file, line) : g_strdup(filter->file);
+}
+
+void nwf_port_error(const NwfPort *port, const NwfFilter *filter, const NwfRule *rule, int code, GError **error,
+                    const char *format, ...) {
+  va_list args;
+  va_start(args, format);
+  g_autofree char *what = g_strdup_vprintf(format, args);
+  va_end(args);
+  g_autoptr(GString) message = g_string_new(NULL);
+  if (filter && filter->file) {
+    g_autofree char *where = nwf_where(filter, rule ? rule->line : 0);
+    g_string_append_printf(message, "%s: ", where);
+  } else if (!filter && port->binding && port->binding->file) {
+    g_string_append_printf(message, "%s:%u: ", port->binding->file, port->binding->line);
+  }
+  if (port->binding)
+    g_string_append_printf(message, "port %s: ", port->binding->port);
+  if (filter)
+    g_string_append_printf(message, "filter %s: ", filter->name);
+  g_set_error(error, NWF_ERROR, code, "%s%s", message->str, what);
+}
+
+/* What a filter sees: the reference's parameters, over which those from further out win. */
+static const NwfParameters *scope_for(NwfPort *port, const NwfFilterRef *reference, const NwfParameters *outer) {
+  guint n = nwf_parameters_count(reference->parameters);
+  if (n == 0)
+    return outer;
+  NwfParameters *scope = nwf_parameters_copy(outer);
+  for (guint i = 0; i < n; i++) {
+    const char *name = nwf_parameters_name(reference->parameters, i);
+    if (!nwf_parameters_get(outer, name))
+      nwf_parameters_set(scope, name, nwf_parameters_get(reference->parameters, name));
+  }
+  g_ptr_array_add(port->scopes, scope);
+  return scope;
+}
+
+typedef struct Path Path;
+struct Path {
+  const Path *up;
+  const NwfFilter *filter;
+  guint depth;
+};
+
+static gboolean report_loop(NwfPort *port, const Path *path, const NwfFilterRef *reference, GError **error) {
+  g_autoptr(GString) loop = g_string_new(reference->filter);
+  for (const Path *p = path; p; p = p->up) {
+    g_string_prepend(loop, " -> ");
+    g_string_prepend(loop, p->filter->name);
+    if (strcmp(p->filter->name, reference->filter) == 0)
+      break;
+  }
+  NwfRule at = {.line = reference->line};
+  nwf_port_error(port, path->filter, &at, NWF_ERROR_LOOP, error, "references lead back to where they began: %s",
+                 loop->str);
+  return FALSE;
+}
+
+static gboolean collect_filter(NwfPort *port, const Path *path, const NwfParameters *parameters, GError **error);
+
+static gboolean follow(NwfPort *port, const Path *path, const NwfFilterRef *reference, const NwfParameters *parameters,
+                       GError **error) {
+  NwfRule at = {.line = reference->line};
+  for (const Path *p = path; p; p = p->up)
+    if (strcmp(p->filter->name, reference->filter) == 0)
+      return report_loop(port, path, reference, error);
+  const NwfFilter *next = nwf_filter_store_get(port->store, reference->filter);
+  if (!next) {
+    nwf_port_error(port, path->filter, &at, NWF_ERROR_MISSING_FILTER, error, "referenced filter '%s' is missing",
+                   reference->filter);
+    return FALSE;
+  }
+  if (path->depth + 1 >= NWF_DEPTH_MAX) {
+    nwf_port_error(port, path->filter, &at, NWF_ERROR_LIMIT, error, "references are more than %d deep", NWF_DEPTH_MAX);
+    return FALSE;
+  }
+  Path deeper = {.up = path, .filter = next, .depth = path->depth + 1};
+  return collect_filter(port, &deeper, scope_for(port, reference, parameters), error);
+}
+
+static gboolean collect_filter(NwfPort *port, const Path *path, const NwfParameters *parameters, GError **error) {
+  const NwfFilter *filter = path->filter;
+  /* A filter may be reached over very many ways through the graph without any loop. */
+  if (++port->instances > NWF_INSTANCES_MAX) {
+    nwf_port_error(port, filter, NULL, NWF_ERROR_LIMIT, error, "the filter tree has more than %d parts",
+                   NWF_INSTANCES_MAX);
+    return FALSE;
+  }
+  for (guint i = 0; i < filter->entries->len; i++) {
+    const NwfEntry *entry = &g_array_index(filter->entries, NwfEntry, i);
+    if (entry->rule) {
+      NwfCollected collected = {.filter = filter, .rule = entry->rule, .parameters = parameters};
+      g_array_append_val(port->collected, collected);
+    } else if (!follow(port, path, entry->reference, parameters, error)) {
+      return FALSE;
+    }
+  }
+  return TRUE;
+}
+
+static gboolean variable_is_given(const NwfVariable *variable, const NwfParameters *parameters) {
+  const GPtrArray *values = nwf_parameters_get(parameters, variable->name);
+  return values && values->len > (variable->element ? variable->index : 0);
+}
+
+static gboolean find_missing_variables(NwfPort *port, GError **error) {
+  g_autoptr(GPtrArray) missing = g_ptr_array_new_with_free_func(g_free);
+  const NwfCollected *first = NULL;
+  for (guint i = 0; i < port->collected->len; i++) {
+    const NwfCollected *collected = &g_array_index(port->collected, NwfCollected, i);
+    for (guint j = 0; j < collected->rule->matches->len; j++) {
+      const NwfMatch *match = &g_array_index(collected->rule->matches, NwfMatch, j);
+      if (!match->variable || variable_is_given(match->variable, collected->parameters))
+        continue;
+      first = first ? first : collected;
+      char *name = match->variable->element ? g_strdup_printf("%s[%u]", match->variable->name, match->variable->index)
+                                            : g_strdup(match->variable->name);
+      if (g_ptr_array_find_with_equal_func(missing, name, g_str_equal, NULL))
+        g_free(name);
+      else
+        g_ptr_array_add(missing, name);
+    }
+  }
+  if (missing->len == 0)
+    return TRUE;
+  g_ptr_array_add(missing, NULL);
+  g_autofree char *names = g_strjoinv(", ", (char **)missing->pdata);
+  nwf_port_error(port, first->filter, first->rule, NWF_ERROR_MISSING_VARIABLE, error, "no value for the variable%s %s",
+                 missing->len > 2 ? "s" : "", names);
+  return FALSE;
+}
+
+gboolean nwf_collect(NwfPort *port, GError **error) {
+  const NwfFilter *root = nwf_filter_store_get(port->store, port->binding->filter);
+  if (!root) {
+    nwf_port_error(port, NULL, NULL, NWF_ERROR_MISSING_FILTER, error, "filter '%s' is missing", port->binding->filter);
+    return FALSE;
+  }
+  Path path = {.filter = root};
+  return collect_filter(port, &path, port->parameters, error) && find_missing_variables(port, error);
+}
+
+static int compare_priority(gconstpointer a, gconstpointer b) {
+  int pa = ((const NwfCollected *)a)->rule->priority;
+  int pb = ((const NwfCollected *)b)->rule->priority;
+  return (pa > pb) - (pa < pb);
+}
+
+void nwf_collected_sort(GArray *collected) {
+  /* g_array_sort is stable, which keeps document order among equal priorities. */
+  g_array_sort(collected, compare_priority);
+}

@@ -1,0 +1,248 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/* The maps by which a frame finds its port's rules, and the base chains that look there. */
+#include "compile/internal.h"
+
+#include <string.h>
+
+#define ETHERTYPE_IPV4 0x0800
+#define ETHERTYPE_IPV6 0x86dd
+
+#define step_at(list, i) (&g_array_index(list, NwfStep, i))
+
+typedef struct {
+  const char *map, *other; /* names of the maps by port and EtherType, and by port alone */
+  const char *chain;
+  NwfHook hook;
+  NwfField port;
+} Stage;
+
+static const Stage from_port = {"from_port", "from_port_other", "prerouting", NWF_HOOK_PREROUTING, NWF_FIELD_IIFNAME};
+static const Stage to_port = {"to_port", "to_port_other", "postrouting", NWF_HOOK_POSTROUTING, NWF_FIELD_OIFNAME};
+/* The second stage of what a guest is sent concerns forwarded frames only, not what the host itself
+ * sends, and has a hook that sees just these. */
+static const Stage forward = {"forward_port", NULL, "forward", NWF_HOOK_FORWARD, NWF_FIELD_OIFNAME};
+
+static NwfSet *map_for(NwfRuleset *ruleset, const Stage *stage, gboolean typed) {
+  const char *name = typed ? stage->map : stage->other;
+  NwfSet *map = nwf_ruleset_set(ruleset, name);
+  if (map)
+    return map;
+  NwfField fields[] = {stage->port, NWF_FIELD_ETHER_TYPE};
+  map = nwf_ruleset_add_set(ruleset, name, fields, typed ? 2 : 1);
+  map->is_map = TRUE;
+  return map;
+}
+
+static void add_entry(NwfPort *port, const Stage *stage, int ethertype, NwfVerdict verdict, const char *comment) {
+  guint8 key[NWF_KEY_MAX] = {0};
+  memcpy(key, port->binding->port, strlen(port->binding->port));
+  gboolean typed = ethertype != NWF_ETHERTYPE_OTHER;
+  if (typed) {
+    key[16] = (guint8)(ethertype >> 8);
+    key[17] = (guint8)ethertype;
+  }
+  nwf_set_add_element(port->ruleset, map_for(port->ruleset, stage, typed), key, NULL, &verdict, comment);
+}
+
+static const char *ethertype_label(int ethertype, char buffer[16]) {
+  switch (ethertype) {
+  case NWF_ETHERTYPE_OTHER:
+    return "other";
+  case ETHERTYPE_IPV4:
+    return "ipv4";
+  case ETHERTYPE_IPV6:
+    return "ipv6";
+  case 0x0806:
+    return "arp";
+  case 0x8035:
+    return "rarp";
+  case 0x8100:
+    return "vlan";
+  default:
+    g_snprintf(buffer, 16, "0x%04x", (guint)ethertype);
+    return buffer;
+  }
+}
+
+/* --- the second stage --- */
+
+typedef struct {
+  GArray *steps;
+  gboolean out;
+} Stage2;
+
+static gboolean lower_stage2(NwfPort *port, const NwfCollected *collected, const NwfResolved *resolved, gpointer data,
+                             GError **error) {
+  Stage2 *stage2 = data;
+  return nwf_lower_stage2(port, collected, resolved, stage2->out, stage2->steps, error);
+}
+
+/* The family's second-stage steps of a direction, or NULL when the port has no check there. */
+static gboolean stage2_steps(NwfPort *port, NwfStage family, gboolean out, GArray **steps, GError **error) {
+  Stage2 stage2 = {.steps = nwf_port_list(port), .out = out};
+  gboolean any = FALSE;
+  *steps = NULL;
+  for (guint i = 0; i < port->collected->len; i++) {
+    const NwfCollected *collected = &g_array_index(port->collected, NwfCollected, i);
+    if (nwf_protocols[collected->rule->protocol].stage != family || !nwf_stage2_checks(collected->rule, out))
+      continue;
+    any = TRUE;
+    if (!nwf_expand(port, collected, lower_stage2, &stage2, error))
+      return FALSE;
+  }
+  if (!any)
+    return TRUE;
+  NwfStep end = {.verdict = NWF_STEP_ACCEPT};
+  g_array_append_val(stage2.steps, end);
+  nwf_merge_values(port, stage2.steps);
+  for (guint i = 0; i < stage2.steps->len; i++) {
+    const NwfStep *step = step_at(stage2.steps, i);
+    for (guint j = 0; port->reached && j < step->n_origins; j++)
+      g_hash_table_add(port->reached, (gpointer)step->origins[j].rule);
+    if (step->n_conds == 0)
+      break;
+  }
+  nwf_simplify(port, stage2.steps);
+  *steps = stage2.steps;
+  return TRUE;
+}
+
+/* Of a packet whose headers make no sense no upper protocol can be found: it matches no rule that
+ * drops, and so is dropped before them. */
+static NwfVerdict emit_stage2(NwfPort *port, const GArray *steps, gboolean out, int ethertype) {
+  char buffer[16];
+  g_autofree char *label = g_strdup_printf("%s-stage2", ethertype_label(ethertype, buffer));
+  const char *direction = out ? "out" : "in";
+  NwfVerdict body = nwf_emit(port, steps, direction, label, NULL);
+  if (body.kind == NWF_VERDICT_DROP)
+    return body;
+  GArray *wrapper = nwf_port_list(port);
+  NwfExpr well_formed = {.kind = NWF_EXPR_TEST, .test = nwf_test_range_number(NWF_FIELD_L4PROTO, 0, 255)};
+  NwfStep step = {.conds = &well_formed, .n_conds = 1};
+  step.verdict = body.kind == NWF_VERDICT_ACCEPT ? NWF_STEP_ACCEPT : NWF_STEP_STAGE2;
+  g_array_append_val(wrapper, step);
+  NwfStep malformed = {.verdict = NWF_STEP_DROP};
+  g_array_append_val(wrapper, malformed);
+  return nwf_emit(port, wrapper, direction, label, body.chain);
+}
+
+typedef struct {
+  gboolean has[2]; /* IPv4, IPv6 */
+  NwfVerdict verdicts[2];
+} Stage2Verdicts;
+
+static gboolean compile_stage2(NwfPort *port, gboolean out, Stage2Verdicts *result, GError **error) {
+  static const struct {
+    NwfStage family;
+    int ethertype;
+  } families[] = {{NWF_STAGE_IPV4, ETHERTYPE_IPV4}, {NWF_STAGE_IPV6, ETHERTYPE_IPV6}};
+  for (guint i = 0; i < G_N_ELEMENTS(families); i++) {
+    GArray *steps;
+    if (!stage2_steps(port, families[i].family, out, &steps, error))
+      return FALSE;
+    result->has[i] = steps != NULL;
+    if (steps)
+      result->verdicts[i] = emit_stage2(port, steps, out, families[i].ethertype);
+  }
+  return TRUE;
+}
+
+/* --- a direction --- */
+
+static const NwfVerdict *stage2_of(const Stage2Verdicts *stage2, int ethertype) {
+  if (ethertype == ETHERTYPE_IPV4 && stage2->has[0])
+    return &stage2->verdicts[0];
+  if (ethertype == ETHERTYPE_IPV6 && stage2->has[1])
+    return &stage2->verdicts[1];
+  return NULL;
+}
+
+static void compile_class(NwfPort *port, const NwfProgram *program, const Stage *stage, int ethertype,
+                          const NwfVerdict *stage2, const char *comment) {
+  char buffer[16];
+  NwfStepVerdict accepted = NWF_STEP_ACCEPT;
+  if (stage2 && stage2->kind == NWF_VERDICT_DROP)
+    accepted = NWF_STEP_DROP;
+  else if (stage2 && stage2->kind == NWF_VERDICT_GOTO)
+    accepted = NWF_STEP_STAGE2;
+  GArray *steps = nwf_program_specialise(port, program, ethertype, accepted);
+  NwfVerdict verdict = nwf_emit(port, steps, stage == &from_port ? "out" : "in", ethertype_label(ethertype, buffer),
+                                stage2 ? stage2->chain : NULL);
+  add_entry(port, stage, ethertype, verdict, comment);
+}
+
+static gboolean compile_direction(NwfPort *port, gboolean out, const char *comment, GError **error) {
+  const Stage *stage = out ? &from_port : &to_port;
+  Stage2Verdicts stage2 = {0};
+  if (!compile_stage2(port, out, &stage2, error))
+    return FALSE;
+  g_autoptr(NwfProgram) program = nwf_program_new(port, out, error);
+  if (!program)
+    return FALSE;
+  static const int families[] = {ETHERTYPE_IPV4, ETHERTYPE_IPV6};
+  if (!out)
+    for (guint i = 0; i < 2; i++)
+      if (stage2.has[i])
+        add_entry(port, &forward, families[i], stage2.verdicts[i], NULL);
+  g_autoptr(GArray) types = nwf_program_ethertypes(program);
+  for (guint i = 0; out && i < 2; i++) {
+    guint16 type = (guint16)families[i];
+    gboolean named = FALSE;
+    for (guint j = 0; j < types->len; j++)
+      named |= g_array_index(types, guint16, j) == type;
+    if (stage2.has[i] && !named)
+      g_array_append_val(types, type);
+  }
+  for (guint i = 0; i < types->len; i++) {
+    int type = g_array_index(types, guint16, i);
+    compile_class(port, program, stage, type, out ? stage2_of(&stage2, type) : NULL, NULL);
+  }
+  compile_class(port, program, stage, NWF_ETHERTYPE_OTHER, NULL, comment);
+  return TRUE;
+}
+
+/* "FILTER NAME=VALUE,VALUE NAME=VALUE": what `list` shows of a port. */
+static char *describe_binding(const NwfPort *port) {
+  GString *text = g_string_new(port->binding->filter);
+  for (guint i = 0; i < nwf_parameters_count(port->parameters) && text->len <= NWF_COMMENT_LEN; i++) {
+    const char *name = nwf_parameters_name(port->parameters, i);
+    const GPtrArray *values = nwf_parameters_get(port->parameters, name);
+    for (guint j = 0; j < values->len && text->len <= NWF_COMMENT_LEN; j++)
+      g_string_append_printf(text, j ? ",%s" : " %s=%s", j ? (char *)g_ptr_array_index(values, j) : name,
+                             (char *)g_ptr_array_index(values, j));
+  }
+  if (text->len > NWF_COMMENT_LEN) {
+    g_string_truncate(text, NWF_COMMENT_LEN - 3);
+    g_string_append(text, "...");
+  }
+  return g_string_free(text, FALSE);
+}
+
+gboolean nwf_dispatch_port(NwfPort *port, GError **error) {
+  g_autofree char *comment = describe_binding(port);
+  return compile_direction(port, TRUE, comment, error) && compile_direction(port, FALSE, comment, error);
+}
+
+static void add_base_chain(NwfRuleset *ruleset, const Stage *stage) {
+  NwfChain *chain = nwf_ruleset_add_chain(ruleset, stage->chain, stage->hook, NWF_HOOK_PRIORITY);
+  const char *names[] = {stage->map, stage->other};
+  for (guint i = 0; i < 2; i++) {
+    if (!names[i] || !nwf_ruleset_set(ruleset, names[i]))
+      continue;
+    NwfExpr expr = {.kind = NWF_EXPR_LOOKUP};
+    expr.lookup.n_fields = i ? 1 : 2;
+    expr.lookup.fields[0] = stage->port;
+    expr.lookup.fields[1] = i ? NWF_FIELD_NONE : NWF_FIELD_ETHER_TYPE;
+    expr.lookup.set = names[i];
+    nwf_chain_add_rule(ruleset, chain, &expr, 1, NULL);
+  }
+}
+
+void nwf_dispatch_finish(NwfRuleset *ruleset) {
+  const Stage *stages[] = {&from_port, &forward, &to_port};
+  for (guint i = 0; i < G_N_ELEMENTS(stages); i++) {
+    const Stage *stage = stages[i];
+    if (nwf_ruleset_set(ruleset, stage->map) || (stage->other && nwf_ruleset_set(ruleset, stage->other)))
+      add_base_chain(ruleset, stage);
+  }
+}

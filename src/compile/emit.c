@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/* Lists of steps -> chains, named after their content so that equal ones are one. */
+#include "compile/internal.h"
+
+#include <string.h>
+
+#define NAME_PART_MAX 40 /* bytes of a filter's name in a chain's name */
+
+#define step_at(list, i) (&g_array_index(list, NwfStep, i))
+
+/* FNV-1a, 64 bits: only names are made of it, and content is compared before a name is shared. */
+guint64 nwf_hash(guint64 hash, gconstpointer data, gsize length) {
+  const guint8 *bytes = data;
+  for (gsize i = 0; i < length; i++)
+    hash = (hash ^ bytes[i]) * G_GUINT64_CONSTANT(0x100000001b3);
+  return hash;
+}
+
+static guint64 hash_number(guint64 hash, guint32 number) {
+  return nwf_hash(hash, &number, sizeof number);
+}
+
+static guint64 hash_text(guint64 hash, const char *text) {
+  return nwf_hash(hash, text ? text : "", text ? strlen(text) + 1 : 1);
+}
+
+static guint64 hash_test(guint64 hash, const NwfTest *test) {
+  guint32 head[] = {test->field, test->op, test->base, test->offset, test->length, test->arg, test->has_mask};
+  hash = nwf_hash(hash, head, sizeof head);
+  if (test->has_mask)
+    hash = nwf_hash(hash, test->mask, test->length);
+  hash = nwf_hash(hash, test->low, test->length);
+  return test->op == NWF_OP_RANGE || test->op == NWF_OP_NOT_RANGE ? nwf_hash(hash, test->high, test->length) : hash;
+}
+
+static guint64 hash_expr(guint64 hash, const NwfExpr *expr) {
+  hash = hash_number(hash, expr->kind);
+  switch (expr->kind) {
+  case NWF_EXPR_TEST:
+    return hash_test(hash, &expr->test);
+  case NWF_EXPR_LOOKUP:
+    for (guint i = 0; i < expr->lookup.n_fields; i++) {
+      hash = hash_number(hash, expr->lookup.fields[i]);
+      hash = hash_number(hash, expr->lookup.raw[i].offset);
+    }
+    return hash_text(hash_number(hash, expr->lookup.negated), expr->lookup.set);
+  case NWF_EXPR_CONNLIMIT:
+    return hash_text(hash_number(hash, expr->connlimit.count * 2 + (guint)expr->connlimit.inverted),
+                     expr->connlimit.set);
+  case NWF_EXPR_VERDICT:
+    return hash_text(hash_number(hash, expr->verdict.kind), expr->verdict.chain);
+  default:
+    return hash;
+  }
+}
+
+char *nwf_sanitise(const char *name) {
+  GString *clean = g_string_new(NULL);
+  for (const char *c = name; *c; c++) {
+    if (g_ascii_isalnum(*c) || *c == '_' || *c == '-')
+      g_string_append_c(clean, *c);
+    else
+      g_string_append_printf(clean, ".%02x", (guint8)*c);
+  }
+  return g_string_free(clean, FALSE);
+}
+
+/* "FILTER:LINE FILTER:LINE", each once. */
+static char *describe_origins(const NwfStep *step) {
+  GString *text = g_string_new(NULL);
+  for (guint i = 0; i < step->n_origins; i++) {
+    gboolean repeated = FALSE;
+    for (guint j = 0; j < i && !repeated; j++)
+      repeated = step->origins[j].rule == step->origins[i].rule;
+    if (!repeated)
+      g_string_append_printf(text, "%s%s:%u", text->len ? " " : "", step->origins[i].filter->name,
+                             step->origins[i].rule->line);
+  }
+  if (text->len)
+    return g_string_free(text, FALSE);
+  g_string_free(text, TRUE);
+  return NULL;
+}
+
+typedef struct {
+  NwfExpr *exprs;
+  guint n;
+  char *comment;
+} Draft;
+
+static void draft_clear(gpointer data) {
+  Draft *draft = data;
+  g_free(draft->exprs);
+  g_free(draft->comment);
+}
+
+static NwfExpr verdict_expr(NwfVerdictKind kind, const char *chain) {
+  return (NwfExpr){.kind = NWF_EXPR_VERDICT, .verdict = {.kind = kind, .chain = chain}};
+}
+
+static NwfExpr step_verdict(NwfPort *port, const NwfStep *step, const char *direction, const char *label,
+                            const char *stage2) {
+  switch (step->verdict) {
+  case NWF_STEP_ACCEPT:
+    return verdict_expr(NWF_VERDICT_ACCEPT, NULL);
+  case NWF_STEP_RETURN:
+    return verdict_expr(NWF_VERDICT_RETURN, NULL);
+  case NWF_STEP_REJECT:
+    return (NwfExpr){.kind = NWF_EXPR_REJECT};
+  case NWF_STEP_STAGE2:
+    return verdict_expr(NWF_VERDICT_GOTO, stage2);
+  case NWF_STEP_JUMP: {
+    NwfVerdict verdict = nwf_emit(port, step->sub, direction, label, stage2);
+    if (verdict.kind == NWF_VERDICT_GOTO)
+      verdict.kind = NWF_VERDICT_JUMP;
+    return (NwfExpr){.kind = NWF_EXPR_VERDICT, .verdict = verdict};
+  }
+  default:
+    return verdict_expr(NWF_VERDICT_DROP, NULL);
+  }
+}
+
+static GArray *draft_rules(NwfPort *port, const GArray *steps, const char *direction, const char *label,
+                           const char *stage2) {
+  GArray *drafts = g_array_sized_new(FALSE, TRUE, sizeof(Draft), steps->len);
+  g_array_set_clear_func(drafts, draft_clear);
+  for (guint i = 0; i < steps->len; i++) {
+    const NwfStep *step = step_at(steps, i);
+    Draft draft = {.n = step->n_conds + 1, .comment = describe_origins(step)};
+    draft.exprs = g_new(NwfExpr, draft.n);
+    if (step->n_conds)
+      memcpy(draft.exprs, step->conds, sizeof(NwfExpr) * step->n_conds);
+    draft.exprs[step->n_conds] = step_verdict(port, step, direction, label, stage2);
+    g_array_append_val(drafts, draft);
+  }
+  return drafts;
+}
+
+static guint64 hash_drafts(const GArray *drafts) {
+  guint64 hash = NWF_HASH_START;
+  for (guint i = 0; i < drafts->len; i++) {
+    const Draft *draft = &g_array_index(drafts, Draft, i);
+    for (guint j = 0; j < draft->n; j++)
+      hash = hash_expr(hash, &draft->exprs[j]);
+    hash = hash_text(hash, draft->comment);
+  }
+  return hash;
+}
+
+static gboolean holds_drafts(const NwfChain *chain, const GArray *drafts) {
+  if (chain->rules->len != drafts->len)
+    return FALSE;
+  for (guint i = 0; i < drafts->len; i++) {
+    const Draft *draft = &g_array_index(drafts, Draft, i);
+    const NwfNftRule *rule = &g_array_index(chain->rules, NwfNftRule, i);
+    gsize length = draft->comment ? MIN(strlen(draft->comment), NWF_COMMENT_LEN) : 0;
+    if (rule->n_exprs != draft->n || (rule->comment == NULL) != (draft->comment == NULL) ||
+        (rule->comment && strncmp(rule->comment, draft->comment, MIN(length, strlen(rule->comment))) != 0))
+      return FALSE;
+    for (guint j = 0; j < draft->n; j++)
+      if (!nwf_expr_equal(&rule->exprs[j], &draft->exprs[j]))
+        return FALSE;
+  }
+  return TRUE;
+}
+
+static const char *chain_for(NwfPort *port, const GArray *drafts, const char *direction, const char *label) {
+  g_autofree char *filter = nwf_sanitise(port->binding->filter);
+  if (strlen(filter) > NAME_PART_MAX)
+    filter[NAME_PART_MAX] = '\0';
+  guint64 hash = hash_drafts(drafts);
+  for (;; hash++) { /* on to the next name when another content has this one */
+    g_autofree char *name = g_strdup_printf("%s-%s-%s-%016" G_GINT64_MODIFIER "x", filter, direction, label, hash);
+    NwfChain *chain = nwf_ruleset_chain(port->ruleset, name);
+    if (chain && holds_drafts(chain, drafts))
+      return chain->name;
+    if (chain)
+      continue;
+    chain = nwf_ruleset_add_chain(port->ruleset, name, NWF_HOOK_NONE, 0);
+    for (guint i = 0; i < drafts->len; i++) {
+      const Draft *draft = &g_array_index(drafts, Draft, i);
+      nwf_chain_add_rule(port->ruleset, chain, draft->exprs, draft->n, draft->comment);
+    }
+    return chain->name;
+  }
+}
+
+NwfVerdict nwf_emit(NwfPort *port, const GArray *steps, const char *direction, const char *label, const char *stage2) {
+  const NwfStep *first = step_at(steps, 0);
+  if (steps->len == 1 && first->n_conds == 0 && first->verdict != NWF_STEP_REJECT && first->verdict != NWF_STEP_JUMP)
+    return step_verdict(port, first, direction, label, stage2).verdict;
+  g_autoptr(GArray) drafts = draft_rules(port, steps, direction, label, stage2);
+  return (NwfVerdict){.kind = NWF_VERDICT_GOTO, .chain = chain_for(port, drafts, direction, label)};
+}

@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/**
+ * What the compiler's files hand to each other. The way of a rule:
+ * collect (filters -> rules with their parameters) -> expand (variables -> values)
+ * -> lower (attributes -> tests) -> program (chains and returns -> one list per EtherType)
+ * -> simplify -> emit (lists -> chains and map elements).
+ */
+#pragma once
+
+#include "compile/arena.h"
+#include <nwfilter-nft/compile.h>
+
+/* Addresses whose connections one connlimit rule counts at most: memory is bounded, and a frame whose address
+ * finds no room does not match. Ours. */
+#define NWF_CONNLIMIT_SOURCES 65535
+
+/** A rule as the filter tree yields it. */
+typedef struct {
+  const NwfFilter *filter;
+  const NwfRule *rule;
+  const NwfParameters *parameters; /* what the rule's variables are looked up in */
+} NwfCollected;
+
+/** Where a step comes from; several when rules of several filters became one. */
+typedef struct {
+  const NwfFilter *filter;
+  const NwfRule *rule;
+} NwfOrigin;
+
+typedef enum {
+  NWF_STEP_ACCEPT,
+  NWF_STEP_DROP,
+  NWF_STEP_REJECT,
+  NWF_STEP_RETURN, /* of a sub-chain: to the step after its jump */
+  NWF_STEP_JUMP,   /* into @sub, whose returns come back */
+  NWF_STEP_STAGE2, /* accepted at L2: on to the L3/L4 rules */
+} NwfStepVerdict;
+
+/** When all conditions hold: the verdict. Memory is the arena's. */
+typedef struct {
+  NwfExpr *conds; /* tests, lookups, connlimits */
+  guint n_conds;
+  NwfStepVerdict verdict;
+  GArray *sub; /* NWF_STEP_JUMP: of NwfStep; owned by the port's context */
+  NwfOrigin *origins;
+  guint n_origins;
+} NwfStep;
+
+/** A list of conjunctions, any of which makes a rule match: what lowering yields. */
+typedef struct {
+  GArray **all; /* of NwfExpr each */
+  guint n;
+  gboolean never; /* a test in every conjunction can never hold */
+} NwfConjunctions;
+
+/** One port being compiled. */
+typedef struct {
+  const NwfFilterStore *store;
+  const NwfBinding *binding;
+  const NwfCompileOptions *options;
+  NwfRuleset *ruleset;
+  NwfParameters *parameters; /* the binding's, with MAC */
+  NwfArena arena;
+  GPtrArray *scopes;   /* NwfParameters of filterrefs, freed with the port */
+  GArray *collected;   /* of NwfCollected, in document order */
+  GPtrArray *lists;    /* GArrays of NwfStep that outlive a function, freed with the port */
+  GHashTable *reached; /* NwfRule * that made it into a list; NULL: nobody asks */
+  gsize instances;     /* rules made so far, against NWF_INSTANCES_MAX */
+  guint n_connlimits;
+} NwfPort;
+
+/** "port P: filter F (FILE:LINE): " + message, as an error of ours. */
+void nwf_port_error(const NwfPort *port, const NwfFilter *filter, const NwfRule *rule, int code, GError **error,
+                    const char *format, ...) G_GNUC_PRINTF(6, 7);
+/** "FILE:LINE" of a rule, or the filter's name when it has no file; caller frees. */
+char *nwf_where(const NwfFilter *filter, guint line);
+
+/* collect.c */
+/** Fills port->collected; finds loops, missing references and missing variables. */
+gboolean nwf_collect(NwfPort *port, GError **error);
+/** Puts collected rules in the order of their priorities (stable). */
+void nwf_collected_sort(GArray *collected);
+
+/* expand.c: one call of @each for each combination of the variables' values. @values holds a
+ * value or NULL for each attribute, valid during the call. */
+typedef struct {
+  const NwfValue *values[NWF_N_ATTRS];
+  gboolean negated[NWF_N_ATTRS];
+} NwfResolved;
+typedef gboolean (*NwfExpandFunc)(NwfPort *port, const NwfCollected *collected, const NwfResolved *resolved,
+                                  gpointer data, GError **error);
+gboolean nwf_expand(NwfPort *port, const NwfCollected *collected, NwfExpandFunc each, gpointer data, GError **error);
+
+/* conjunctions.c */
+NwfConjunctions *nwf_conjunctions_new(void);
+void nwf_conjunctions_free(NwfConjunctions *conjunctions);
+void nwf_conjunctions_add(NwfConjunctions *conjunctions, NwfTest test); /* AND test, once */
+void nwf_conjunctions_add_expr(NwfConjunctions *conjunctions, const NwfExpr *expr);
+/** AND (all of @tests), or with @negated AND NOT (all of them): one conjunction for each test. */
+void nwf_conjunctions_add_pair(NwfConjunctions *conjunctions, const NwfTest *tests, guint n, gboolean negated);
+/** AND (@a or @b), each a conjunction of tests. */
+void nwf_conjunctions_add_either(NwfConjunctions *conjunctions, const NwfTest *a, guint n_a, const NwfTest *b,
+                                 guint n_b);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(NwfConjunctions, nwf_conjunctions_free)
+
+/* lower-common.c: attributes that several elements have */
+typedef struct {
+  NwfPort *port;
+  const NwfCollected *collected;
+  const NwfResolved *resolved;
+  NwfConjunctions *conjunctions;
+  gboolean swapped; /* source and destination change places */
+} NwfLower;
+#define NWF_HAS(lower, attr) ((lower)->resolved->values[attr] != NULL)
+#define NWF_NUMBER(lower, attr) ((lower)->resolved->values[attr]->number)
+#define NWF_NEGATED(lower, attr) ((lower)->resolved->negated[attr])
+void nwf_lower_mac(NwfLower *lower, NwfAttr address, NwfAttr mask, NwfField field);
+void nwf_lower_ip(NwfLower *lower, NwfAttr address, NwfAttr mask, NwfField field);
+void nwf_lower_number(NwfLower *lower, NwfAttr attr, NwfField field);
+/** @low, or @low to @high when that is there too. */
+gboolean nwf_lower_range(NwfLower *lower, NwfAttr low, NwfAttr high, NwfField field, GError **error);
+gboolean nwf_lower_ip_range(NwfLower *lower, NwfAttr from, NwfAttr to, NwfField field, GError **error);
+gboolean nwf_lower_ports(NwfLower *lower, GError **error);
+void nwf_lower_dscp(NwfLower *lower, gboolean ipv6);
+
+/** Appends a step for each conjunction. */
+void nwf_steps_append(NwfPort *port, GArray *steps, const NwfCollected *collected, const NwfConjunctions *conjunctions,
+                      NwfStepVerdict verdict);
+
+/* lower-l2.c */
+/** Appends the steps of one L2 rule instance for what the guest sends (@out) or is sent. */
+gboolean nwf_lower_l2(NwfPort *port, const NwfCollected *collected, const NwfResolved *resolved, gboolean out,
+                      GArray *steps, GError **error);
+/* lower-stage2.c */
+gboolean nwf_lower_stage2(NwfPort *port, const NwfCollected *collected, const NwfResolved *resolved, gboolean out,
+                          GArray *steps, GError **error);
+/** Whether a rule makes a check in the second stage on what the guest sends / is sent. */
+gboolean nwf_stage2_checks(const NwfRule *rule, gboolean out);
+/** Whether an icmp rule with a type and direction inout: does nothing at all. */
+gboolean nwf_stage2_is_void(const NwfRule *rule);
+
+/* program.c */
+/** A sub-chain of root, or (name "root") root itself. */
+typedef struct {
+  const char *name;
+  int priority;
+  GArray *steps; /* of NwfStep, with EtherType tests still in them */
+  GArray *order; /* root only: of int, the priority of each step */
+} NwfProgramChain;
+typedef struct {
+  GPtrArray *chains; /* of NwfProgramChain *, root first, the others in the order of their jumps */
+} NwfProgram;
+/** Lowers all L2 rules of a direction. */
+NwfProgram *nwf_program_new(NwfPort *port, gboolean out, GError **error);
+void nwf_program_free(NwfProgram *program);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(NwfProgram, nwf_program_free)
+/** The EtherTypes that the program's rules name (sorted guint16 array). */
+GArray *nwf_program_ethertypes(const NwfProgram *program);
+#define NWF_ETHERTYPE_OTHER (-1)
+/** The steps of a frame with @ethertype, or with one that nothing names: ends in one without
+ * conditions. @accepted is the verdict of what L2 accepts. The list is owned by @port. */
+GArray *nwf_program_specialise(NwfPort *port, const NwfProgram *program, int ethertype, NwfStepVerdict accepted);
+
+/* merge-values.c */
+/** Values of one field in neighbouring rules become one lookup in a set. */
+void nwf_merge_values(NwfPort *port, GArray *steps);
+
+/* simplify.c: everything that keeps the meaning and makes the list shorter. */
+gboolean nwf_steps_equal(const NwfStep *a, const NwfStep *b); /* origins do not count */
+/** Known facts, repeated verdicts, neighbouring payload. */
+void nwf_simplify(NwfPort *port, GArray *steps);
+/** Appends (a AND b) to a step's conditions; a test is not repeated. */
+NwfStep nwf_step_both(NwfPort *port, const NwfStep *a, const NwfStep *b, NwfStepVerdict verdict);
+GArray *nwf_port_list(NwfPort *port); /* an empty list of NwfStep, owned by port */
+
+/* emit.c */
+/** Puts the steps into a chain (shared when there is one with the same content), or finds that
+ * they are one plain verdict. @stage2 is the chain for NWF_STEP_STAGE2, or NULL. */
+NwfVerdict nwf_emit(NwfPort *port, const GArray *steps, const char *direction, const char *label, const char *stage2);
+/** Chain name for what a port's filter is called: only letters, digits, '_', '-', '.'. */
+char *nwf_sanitise(const char *name);
+
+/** FNV-1a over @data, going on from @hash. */
+#define NWF_HASH_START G_GUINT64_CONSTANT(0xcbf29ce484222325)
+guint64 nwf_hash(guint64 hash, gconstpointer data, gsize length);
+
+/* dispatch.c */
+/** Compiles a port whose rules are collected and sorted: chains, and an entry in each map. */
+gboolean nwf_dispatch_port(NwfPort *port, GError **error);
+/** Adds the base chains that the maps' content calls for. */
+void nwf_dispatch_finish(NwfRuleset *ruleset);
+
+/* compile.c */
+void nwf_port_init(NwfPort *port, const NwfFilterStore *store, NwfRuleset *ruleset, const NwfCompileOptions *options);
+void nwf_port_clear(NwfPort *port);
+/** Compiles one binding into the port's ruleset; a port may be used for one after the other. */
+gboolean nwf_port_compile(NwfPort *port, const NwfBinding *binding, GError **error);

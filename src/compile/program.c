@@ -1,0 +1,352 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/* Root and its sub-chains -> for each EtherType one list of steps that ends in a verdict.
+ *
+ * The list is built from its end: what stands in it already (the tail) is what follows the rule or
+ * chain that is put before it. So a `return` in a sub-chain, which goes on behind the jump, can be
+ * answered by what the tail says. Tails are kept in reverse: the last step, which has no conditions,
+ * comes first. */
+#include "compile/internal.h"
+
+#include <string.h>
+
+/* A list may be multiplied by a sub-chain's returns up to this many steps before a jump is cheaper. */
+#define PRODUCT_MAX 16
+
+#define step_at(list, i) (&g_array_index(list, NwfStep, i))
+
+GArray *nwf_port_list(NwfPort *port) {
+  GArray *list = g_array_new(FALSE, TRUE, sizeof(NwfStep));
+  g_ptr_array_add(port->lists, list);
+  return list;
+}
+
+void nwf_steps_append(NwfPort *port, GArray *steps, const NwfCollected *collected, const NwfConjunctions *conjunctions,
+                      NwfStepVerdict verdict) {
+  for (guint i = 0; i < conjunctions->n; i++) {
+    const GArray *conjunction = conjunctions->all[i];
+    NwfStep step = {.n_conds = conjunction->len, .verdict = verdict, .n_origins = 1};
+    if (conjunction->len) {
+      step.conds = nwf_arena_new(&port->arena, NwfExpr, conjunction->len);
+      memcpy(step.conds, conjunction->data, sizeof(NwfExpr) * conjunction->len);
+    }
+    step.origins = nwf_arena_new(&port->arena, NwfOrigin, 1);
+    step.origins[0] = (NwfOrigin){.filter = collected->filter, .rule = collected->rule};
+    g_array_append_val(steps, step);
+  }
+}
+
+/* --- from rules to chains --- */
+
+static void chain_free(gpointer data) {
+  NwfProgramChain *chain = data;
+  g_array_unref(chain->steps);
+  if (chain->order)
+    g_array_unref(chain->order);
+  g_free(chain);
+}
+
+void nwf_program_free(NwfProgram *program) {
+  if (!program)
+    return;
+  g_ptr_array_unref(program->chains);
+  g_free(program);
+}
+
+static NwfProgramChain *add_chain(NwfProgram *program, const char *name) {
+  NwfProgramChain *chain = g_new0(NwfProgramChain, 1);
+  chain->name = name;
+  chain->steps = g_array_new(FALSE, TRUE, sizeof(NwfStep));
+  g_ptr_array_add(program->chains, chain);
+  return chain;
+}
+
+static NwfProgramChain *chain_of(NwfProgram *program, const char *name) {
+  for (guint i = 0; i < program->chains->len; i++) {
+    NwfProgramChain *chain = g_ptr_array_index(program->chains, i);
+    if (strcmp(chain->name, name) == 0)
+      return chain;
+  }
+  return add_chain(program, name);
+}
+
+typedef struct {
+  NwfProgramChain *chain;
+  gboolean out;
+} Target;
+
+static gboolean lower_into_chain(NwfPort *port, const NwfCollected *collected, const NwfResolved *resolved,
+                                 gpointer data, GError **error) {
+  Target *target = data;
+  if (!nwf_lower_l2(port, collected, resolved, target->out, target->chain->steps, error))
+    return FALSE;
+  if (target->chain->order) {
+    int priority = collected->rule->priority;
+    while (target->chain->order->len < target->chain->steps->len)
+      g_array_append_val(target->chain->order, priority);
+  }
+  return TRUE;
+}
+
+static gboolean concerns(const NwfRule *rule, gboolean out) {
+  return nwf_protocols[rule->protocol].stage == NWF_STAGE_L2 &&
+         (rule->direction == NWF_DIRECTION_INOUT || (rule->direction == NWF_DIRECTION_OUT) == out);
+}
+
+static int compare_chains(gconstpointer a, gconstpointer b) {
+  const NwfProgramChain *ca = *(NwfProgramChain *const *)a, *cb = *(NwfProgramChain *const *)b;
+  gboolean root_a = ca->order != NULL, root_b = cb->order != NULL;
+  if (root_a != root_b)
+    return root_a ? -1 : 1;
+  return (ca->priority > cb->priority) - (ca->priority < cb->priority);
+}
+
+NwfProgram *nwf_program_new(NwfPort *port, gboolean out, GError **error) {
+  g_autoptr(NwfProgram) program = g_new0(NwfProgram, 1);
+  program->chains = g_ptr_array_new_with_free_func(chain_free);
+  add_chain(program, "root")->order = g_array_new(FALSE, FALSE, sizeof(int));
+  for (guint i = 0; i < port->collected->len; i++) {
+    const NwfCollected *collected = &g_array_index(port->collected, NwfCollected, i);
+    if (!concerns(collected->rule, out))
+      continue;
+    Target target = {.chain = chain_of(program, collected->filter->chain), .out = out};
+    /* Filters that disagree on a chain's priority: the last rule's filter has the last word. */
+    target.chain->priority = collected->filter->priority;
+    if (!nwf_expand(port, collected, lower_into_chain, &target, error))
+      return NULL;
+  }
+  g_ptr_array_sort(program->chains, compare_chains);
+  return g_steal_pointer(&program);
+}
+
+static int compare_ethertypes(gconstpointer a, gconstpointer b) {
+  return *(const guint16 *)a - *(const guint16 *)b;
+}
+
+static void note_ethertype(GArray *types, guint16 type) {
+  for (guint i = 0; i < types->len; i++)
+    if (g_array_index(types, guint16, i) == type)
+      return;
+  g_array_append_val(types, type);
+}
+
+static guint16 test_number16(const NwfTest *test) {
+  return (guint16)(test->low[0] << 8 | test->low[1]);
+}
+
+GArray *nwf_program_ethertypes(const NwfProgram *program) {
+  GArray *types = g_array_new(FALSE, FALSE, sizeof(guint16));
+  for (guint i = 0; i < program->chains->len; i++) {
+    const NwfProgramChain *chain = g_ptr_array_index(program->chains, i);
+    guint16 own = nwf_chain_ethertype(chain->name);
+    if (own)
+      note_ethertype(types, own);
+    for (guint j = 0; j < chain->steps->len; j++) {
+      const NwfStep *step = step_at(chain->steps, j);
+      for (guint k = 0; k < step->n_conds; k++)
+        if (step->conds[k].kind == NWF_EXPR_TEST && step->conds[k].test.field == NWF_FIELD_ETHER_TYPE)
+          note_ethertype(types, test_number16(&step->conds[k].test));
+    }
+  }
+  g_array_sort(types, compare_ethertypes);
+  return types;
+}
+
+/* --- one EtherType --- */
+
+typedef struct {
+  NwfPort *port;
+  int ethertype; /* or NWF_ETHERTYPE_OTHER */
+  NwfStepVerdict accepted;
+} Class;
+
+/* The step without the tests of the EtherType, whose outcome is known; FALSE when one fails. */
+static gboolean specialise_step(const Class *class, const NwfStep *step, NwfStep *result) {
+  *result = *step;
+  gboolean tested = FALSE;
+  for (guint i = 0; i < step->n_conds; i++) {
+    const NwfExpr *cond = &step->conds[i];
+    if (cond->kind != NWF_EXPR_TEST || cond->test.field != NWF_FIELD_ETHER_TYPE)
+      continue;
+    gboolean equal = test_number16(&cond->test) == class->ethertype;
+    if (equal != (cond->test.op == NWF_OP_EQ))
+      return FALSE;
+    tested = TRUE;
+  }
+  if (!tested)
+    return TRUE;
+  result->conds = nwf_arena_new(&class->port->arena, NwfExpr, step->n_conds);
+  result->n_conds = 0;
+  for (guint i = 0; i < step->n_conds; i++)
+    if (step->conds[i].kind != NWF_EXPR_TEST || step->conds[i].test.field != NWF_FIELD_ETHER_TYPE)
+      result->conds[result->n_conds++] = step->conds[i];
+  return TRUE;
+}
+
+/* The chain's steps for this class up to the first that has no conditions; returns that change
+ * nothing, because the chain's end does the same, are left out. */
+static GArray *specialise_chain(const Class *class, const NwfProgramChain *chain) {
+  GArray *steps = nwf_port_list(class->port);
+  for (guint i = 0; i < chain->steps->len; i++) {
+    NwfStep step;
+    if (!specialise_step(class, step_at(chain->steps, i), &step))
+      continue;
+    if (step.verdict == NWF_STEP_ACCEPT)
+      step.verdict = class->accepted;
+    g_array_append_val(steps, step);
+    if (step.n_conds == 0)
+      break;
+  }
+  while (steps->len && step_at(steps, steps->len - 1)->verdict == NWF_STEP_RETURN)
+    g_array_set_size(steps, steps->len - 1);
+  nwf_merge_values(class->port, steps);
+  return steps;
+}
+
+static void prepend(GArray *tail, const NwfStep *step) {
+  if (step->n_conds == 0)
+    g_array_set_size(tail, 0);
+  g_array_append_val(tail, *step);
+}
+
+static guint count_returns(const GArray *steps) {
+  guint n = 0;
+  for (guint i = 0; i < steps->len; i++)
+    n += step_at(steps, i)->verdict == NWF_STEP_RETURN;
+  return n;
+}
+
+/* No returns, or all that follows the jump is one verdict: the steps themselves can stand in the tail. */
+static void prepend_inline(const Class *class, GArray *tail, const GArray *steps, const NwfStep *guard) {
+  NwfStepVerdict after = step_at(tail, 0)->verdict;
+  for (guint i = steps->len; i-- > 0;) {
+    const NwfStep *step = step_at(steps, i);
+    NwfStepVerdict verdict = step->verdict == NWF_STEP_RETURN ? after : step->verdict;
+    NwfStep guarded = nwf_step_both(class->port, guard, step, verdict);
+    guarded.sub = step->sub;
+    prepend(tail, &guarded);
+  }
+}
+
+static gboolean is_certain_test(const NwfStep *step) {
+  return step->n_conds == 1 && step->conds[0].kind == NWF_EXPR_TEST && nwf_fields[step->conds[0].test.field].always;
+}
+
+/* "return if A; drop" before a tail: "drop if not A", when it is sure that A's field is there. */
+static gboolean prepend_negated(const Class *class, GArray *tail, const GArray *steps) {
+  const NwfStep *only = step_at(steps, 0), *end = step_at(steps, 1);
+  if (!is_certain_test(only))
+    return FALSE;
+  NwfStep step = nwf_step_both(class->port, only, end, end->verdict);
+  step.conds[0].test = nwf_test_negate(step.conds[0].test);
+  prepend(tail, &step);
+  return TRUE;
+}
+
+/* "return if A or B; drop" before a tail that itself ends in drop: each step of the tail holds only
+ * for A or B, and the rest is dropped anyway. */
+static gboolean prepend_product(const Class *class, GArray *tail, const GArray *steps) {
+  guint n_returns = steps->len - 1, n_tail = tail->len - 1;
+  const NwfStep *end = step_at(steps, n_returns);
+  if (step_at(tail, 0)->verdict != end->verdict || end->verdict == NWF_STEP_JUMP || n_returns * n_tail > PRODUCT_MAX)
+    return FALSE;
+  g_autoptr(GArray) old = g_array_copy(tail);
+  g_array_set_size(tail, 1);
+  for (guint i = 1; i < old->len; i++)
+    for (guint j = n_returns; j-- > 0;) {
+      NwfStep step = nwf_step_both(class->port, step_at(steps, j), step_at(old, i), step_at(old, i)->verdict);
+      step.sub = step_at(old, i)->sub;
+      prepend(tail, &step);
+    }
+  return TRUE;
+}
+
+static void warn_of_open_end(const Class *class, const NwfProgramChain *chain, const GArray *tail,
+                             const GArray *steps) {
+  const NwfCompileOptions *options = class->port->options;
+  gboolean ends = steps->len && step_at(steps, steps->len - 1)->n_conds == 0;
+  gboolean alike = tail->len == 1 && step_at(tail, 0)->verdict == class->accepted;
+  if (!class->port->reached || !options->warning || ends || alike || steps->len == 0)
+    return;
+  const NwfOrigin *origin = &step_at(steps, steps->len - 1)->origins[0];
+  g_autofree char *where = nwf_where(origin->filter, origin->rule->line);
+  g_autofree char *what =
+      g_strdup_printf("chain %s ends without a verdict: what no rule of it decided goes back to root here, but is "
+                      "accepted under legacy ebtables and ebtables-nft from 1.8.10 on",
+                      chain->name);
+  options->warning(where, what, options->data);
+}
+
+static void prepend_chain(const Class *class, GArray *tail, const NwfProgramChain *chain) {
+  static const guint8 bridge_group[NWF_MAC_LEN] = {0x01, 0x80, 0xc2, 0x00, 0x00, 0x00};
+  guint16 own = nwf_chain_ethertype(chain->name);
+  if (own && own != class->ethertype)
+    return;
+  GArray *steps = specialise_chain(class, chain);
+  warn_of_open_end(class, chain, tail, steps);
+  if (steps->len == 0)
+    return;
+  NwfStep guard = {0};
+  if (nwf_chain_is_stp(chain->name)) {
+    guard.conds = nwf_arena_new(&class->port->arena, NwfExpr, 1);
+    guard.conds[0] = (NwfExpr){.kind = NWF_EXPR_TEST, .test = nwf_test_eq(NWF_FIELD_ETHER_DADDR, bridge_group)};
+    guard.n_conds = 1;
+  }
+  guint n_returns = count_returns(steps);
+  if (tail->len == 1 || n_returns == 0) {
+    prepend_inline(class, tail, steps, &guard);
+    return;
+  }
+  gboolean simple = n_returns == steps->len - 1 && guard.n_conds == 0 && step_at(steps, n_returns)->n_conds == 0;
+  if (simple && n_returns == 1 && prepend_negated(class, tail, steps))
+    return;
+  if (simple && prepend_product(class, tail, steps))
+    return;
+  guard.verdict = NWF_STEP_JUMP;
+  guard.sub = steps;
+  g_array_append_val(tail, guard); /* what follows it stays: the sub-chain may come back */
+}
+
+static GArray *reversed(NwfPort *port, const GArray *tail) {
+  GArray *steps = nwf_port_list(port);
+  for (guint i = tail->len; i-- > 0;)
+    g_array_append_val(steps, *step_at(tail, i));
+  return steps;
+}
+
+static void mark_reached(NwfPort *port, const GArray *steps) {
+  for (guint i = 0; port->reached && i < steps->len; i++) {
+    const NwfStep *step = step_at(steps, i);
+    for (guint j = 0; j < step->n_origins; j++)
+      g_hash_table_add(port->reached, (gpointer)step->origins[j].rule);
+    if (step->sub)
+      mark_reached(port, step->sub);
+  }
+}
+
+GArray *nwf_program_specialise(NwfPort *port, const NwfProgram *program, int ethertype, NwfStepVerdict accepted) {
+  Class class = {.port = port, .ethertype = ethertype, .accepted = accepted};
+  const NwfProgramChain *root = g_ptr_array_index(program->chains, 0);
+  g_autoptr(GArray) tail = g_array_new(FALSE, TRUE, sizeof(NwfStep));
+  NwfStep end = {.verdict = accepted};
+  g_array_append_val(tail, end);
+  guint next_chain = program->chains->len;
+  for (guint i = root->steps->len; i-- > 0;) {
+    int priority = g_array_index(root->order, int, i);
+    while (next_chain > 1 &&
+           ((NwfProgramChain *)g_ptr_array_index(program->chains, next_chain - 1))->priority > priority)
+      prepend_chain(&class, tail, g_ptr_array_index(program->chains, --next_chain));
+    NwfStep step;
+    if (!specialise_step(&class, step_at(root->steps, i), &step))
+      continue;
+    if (step.verdict == NWF_STEP_ACCEPT || step.verdict == NWF_STEP_RETURN)
+      step.verdict = accepted;
+    prepend(tail, &step);
+  }
+  while (next_chain > 1)
+    prepend_chain(&class, tail, g_ptr_array_index(program->chains, --next_chain));
+  GArray *steps = reversed(port, tail);
+  mark_reached(port, steps);
+  nwf_merge_values(port, steps);
+  nwf_simplify(port, steps);
+  return steps;
+}

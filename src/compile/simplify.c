@@ -1,0 +1,257 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/* Everything that keeps a list's meaning and makes it shorter. */
+#include "compile/internal.h"
+
+#include <string.h>
+
+/* Facts that are remembered along a list; more would cost more than they save. */
+#define FACTS_MAX 16
+
+#define step_at(list, i) (&g_array_index(list, NwfStep, i))
+
+gboolean nwf_steps_equal(const NwfStep *a, const NwfStep *b) {
+  if (a->n_conds != b->n_conds || a->verdict != b->verdict || a->sub != b->sub)
+    return FALSE;
+  for (guint i = 0; i < a->n_conds; i++)
+    if (!nwf_expr_equal(&a->conds[i], &b->conds[i]))
+      return FALSE;
+  return TRUE;
+}
+
+NwfStep nwf_step_both(NwfPort *port, const NwfStep *a, const NwfStep *b, NwfStepVerdict verdict) {
+  NwfStep both = {.verdict = verdict};
+  both.conds = nwf_arena_new(&port->arena, NwfExpr, a->n_conds + b->n_conds);
+  both.origins = nwf_arena_new(&port->arena, NwfOrigin, a->n_origins + b->n_origins);
+  const NwfStep *parts[] = {a, b};
+  for (guint p = 0; p < 2; p++) {
+    for (guint i = 0; i < parts[p]->n_conds; i++) {
+      gboolean known = FALSE;
+      for (guint j = 0; j < both.n_conds && !known; j++)
+        known = nwf_expr_equal(&both.conds[j], &parts[p]->conds[i]);
+      if (!known)
+        both.conds[both.n_conds++] = parts[p]->conds[i];
+    }
+    for (guint i = 0; i < parts[p]->n_origins; i++)
+      both.origins[both.n_origins++] = parts[p]->origins[i];
+  }
+  return both;
+}
+
+/* --- facts --- */
+
+typedef struct {
+  NwfTest tests[FACTS_MAX];
+  gboolean holds[FACTS_MAX]; /* the test (an EQ) holds, or is known not to */
+  guint n;
+} Facts;
+
+static gboolean is_plain(const NwfTest *test) {
+  return (test->op == NWF_OP_EQ || test->op == NWF_OP_NE) && !test->has_mask && test->field != NWF_FIELD_TCP_OPTION;
+}
+
+static gboolean same_place(const NwfTest *a, const NwfTest *b) {
+  return a->field == b->field && a->base == b->base && a->offset == b->offset && a->length == b->length;
+}
+
+/* What holds behind a step that decides: the contrary of its only condition. A frame without the
+ * field passes both == and !=, so that "it equals" is only known of a field that is always there. */
+static void learn(Facts *facts, const NwfStep *step) {
+  if (step->verdict == NWF_STEP_JUMP || step->n_conds != 1 || step->conds[0].kind != NWF_EXPR_TEST ||
+      facts->n == FACTS_MAX)
+    return;
+  NwfTest test = step->conds[0].test;
+  if (!is_plain(&test) || (test.op == NWF_OP_NE && !nwf_fields[test.field].always))
+    return;
+  facts->holds[facts->n] = test.op == NWF_OP_NE;
+  test.op = NWF_OP_EQ;
+  facts->tests[facts->n++] = test;
+}
+
+typedef enum { UNKNOWN, ALWAYS, NEVER } Known;
+
+static Known ask(const Facts *facts, const NwfExpr *cond) {
+  if (cond->kind != NWF_EXPR_TEST || !is_plain(&cond->test))
+    return UNKNOWN;
+  const NwfTest *test = &cond->test;
+  for (guint i = 0; i < facts->n; i++) {
+    const NwfTest *fact = &facts->tests[i];
+    if (!same_place(fact, test))
+      continue;
+    gboolean same = memcmp(fact->low, test->low, test->length) == 0;
+    if (facts->holds[i])
+      return same == (test->op == NWF_OP_EQ) ? ALWAYS : NEVER;
+    if (same && test->op == NWF_OP_EQ)
+      return NEVER;
+    if (same && nwf_fields[test->field].always)
+      return ALWAYS;
+  }
+  return UNKNOWN;
+}
+
+/* Two tests of one field for different values never hold together. */
+static gboolean contradicts_itself(const NwfStep *step) {
+  for (guint i = 0; i < step->n_conds; i++)
+    for (guint j = i + 1; j < step->n_conds; j++) {
+      const NwfExpr *a = &step->conds[i], *b = &step->conds[j];
+      if (a->kind != NWF_EXPR_TEST || b->kind != NWF_EXPR_TEST || !is_plain(&a->test) || !is_plain(&b->test) ||
+          !same_place(&a->test, &b->test))
+        continue;
+      gboolean same = memcmp(a->test.low, b->test.low, a->test.length) == 0;
+      gboolean both_eq = a->test.op == NWF_OP_EQ && b->test.op == NWF_OP_EQ;
+      if (both_eq ? !same : same && a->test.op != b->test.op)
+        return TRUE;
+    }
+  return FALSE;
+}
+
+static gboolean apply_facts(const Facts *facts, NwfStep *step) {
+  if (contradicts_itself(step))
+    return FALSE;
+  guint n = 0;
+  for (guint i = 0; i < step->n_conds; i++) {
+    Known known = ask(facts, &step->conds[i]);
+    if (known == NEVER)
+      return FALSE;
+    if (known == UNKNOWN)
+      step->conds[n++] = step->conds[i];
+  }
+  step->n_conds = n;
+  return TRUE;
+}
+
+static void copy_conds(NwfPort *port, NwfStep *step) {
+  NwfExpr *conds = nwf_arena_new(&port->arena, NwfExpr, MAX(step->n_conds, 1));
+  if (step->n_conds)
+    memcpy(conds, step->conds, sizeof(NwfExpr) * step->n_conds);
+  step->conds = conds;
+}
+
+static void use_facts(NwfPort *port, GArray *steps) {
+  Facts facts = {0};
+  guint n = 0;
+  for (guint i = 0; i < steps->len; i++) {
+    NwfStep step = *step_at(steps, i);
+    copy_conds(port, &step);
+    if (!apply_facts(&facts, &step))
+      continue;
+    learn(&facts, &step);
+    *step_at(steps, n++) = step;
+    if (step.n_conds == 0 && step.verdict != NWF_STEP_JUMP)
+      break;
+  }
+  g_array_set_size(steps, n);
+}
+
+/* --- repeated verdicts --- */
+
+static void drop_repeated(GArray *steps) {
+  if (steps->len == 0)
+    return;
+  NwfStep last = *step_at(steps, steps->len - 1);
+  if (last.n_conds || last.verdict == NWF_STEP_JUMP)
+    return;
+  guint n = steps->len - 1;
+  while (n > 0 && step_at(steps, n - 1)->verdict == last.verdict)
+    n--;
+  *step_at(steps, n) = last;
+  g_array_set_size(steps, n + 1);
+}
+
+/* --- the order of conditions, and neighbouring bytes as one comparison --- */
+
+static int cost(const NwfExpr *expr) {
+  switch (expr->kind) {
+  case NWF_EXPR_LOOKUP:
+    return 8;
+  case NWF_EXPR_CONNLIMIT: /* counts what comes as far as this: last */
+    return 9;
+  default:
+    break;
+  }
+  switch (expr->test.base) {
+  case NWF_BASE_META:
+    return 0;
+  case NWF_BASE_LL:
+    return 1;
+  case NWF_BASE_NH:
+    return 2;
+  case NWF_BASE_TH:
+    return 3;
+  case NWF_BASE_CT:
+    return 5;
+  default:
+    return 6;
+  }
+}
+
+static gboolean goes_before(const NwfExpr *a, const NwfExpr *b) {
+  int ca = cost(a), cb = cost(b);
+  if (ca != cb || a->kind != NWF_EXPR_TEST || b->kind != NWF_EXPR_TEST)
+    return ca < cb;
+  return a->test.offset < b->test.offset;
+}
+
+static void sort_conds(NwfStep *step) {
+  for (guint i = 1; i < step->n_conds; i++)
+    for (guint j = i; j > 0 && goes_before(&step->conds[j], &step->conds[j - 1]); j--) {
+      NwfExpr swap = step->conds[j];
+      step->conds[j] = step->conds[j - 1];
+      step->conds[j - 1] = swap;
+    }
+}
+
+static gboolean is_payload(const NwfTest *test) {
+  return test->base == NWF_BASE_LL || test->base == NWF_BASE_NH || test->base == NWF_BASE_TH;
+}
+
+/* A mask of whole bytes from the left is a shorter field. */
+static void shorten_masked(NwfTest *test) {
+  if (!test->has_mask || !is_payload(test))
+    return;
+  guint bytes = 0;
+  while (bytes < test->length && test->mask[bytes] == 0xff)
+    bytes++;
+  for (guint i = bytes; i < test->length; i++)
+    if (test->mask[i])
+      return;
+  test->has_mask = FALSE;
+  memset(test->mask, 0, sizeof test->mask);
+  test->length = (guint8)bytes;
+  test->field = NWF_FIELD_RAW;
+}
+
+static gboolean join(NwfTest *a, const NwfTest *b) {
+  if (a->op != NWF_OP_EQ || b->op != NWF_OP_EQ || a->has_mask || b->has_mask || !is_payload(a) || a->base != b->base ||
+      a->offset + a->length != b->offset || a->length + b->length > NWF_VALUE_MAX)
+    return FALSE;
+  memcpy(a->low + a->length, b->low, b->length);
+  a->length = (guint8)(a->length + b->length);
+  a->field = NWF_FIELD_RAW;
+  return TRUE;
+}
+
+static void compact(NwfStep *step) {
+  sort_conds(step);
+  guint n = 0;
+  for (guint i = 0; i < step->n_conds; i++) {
+    NwfExpr expr = step->conds[i];
+    if (expr.kind == NWF_EXPR_TEST)
+      shorten_masked(&expr.test);
+    if (n && expr.kind == NWF_EXPR_TEST && step->conds[n - 1].kind == NWF_EXPR_TEST &&
+        join(&step->conds[n - 1].test, &expr.test))
+      continue;
+    step->conds[n++] = expr;
+  }
+  step->n_conds = n;
+}
+
+void nwf_simplify(NwfPort *port, GArray *steps) {
+  use_facts(port, steps);
+  drop_repeated(steps);
+  for (guint i = 0; i < steps->len; i++) {
+    NwfStep *step = step_at(steps, i);
+    compact(step);
+    if (step->sub)
+      nwf_simplify(port, step->sub);
+  }
+}
