@@ -165,6 +165,7 @@ typedef enum {
   NWF_EXPR_LOG,       /* log group: copies the frame to user space, goes on */
   NWF_EXPR_REJECT,    /* reject with icmpx port-unreachable; ends the rule */
   NWF_EXPR_VERDICT,
+  NWF_EXPR_FOREIGN, /* read back from the kernel and not of our making; equals nothing, not even itself */
 } NwfExprKind;
 
 typedef struct {
@@ -244,6 +245,8 @@ typedef struct NwfRuleset {
   GHashTable *set_by_name;
   GStringChunk *strings;
   GPtrArray *blocks; /* memory of the expressions */
+  gboolean foreign;  /* read back with what no ruleset of ours has (a flowtable, a set of another type, a
+                        policy): the table as a whole is to be replaced */
 } NwfRuleset;
 
 NwfRuleset *nwf_ruleset_new(void);
@@ -277,6 +280,20 @@ void nwf_ruleset_sort(NwfRuleset *ruleset);
  * with g_ptr_array_unref. A port is the first part of the keys of the maps whose names
  * begin with "from_" or "to_" or "forward_". */
 GPtrArray *nwf_ruleset_ports(const NwfRuleset *ruleset);
+
+/** Takes the port's elements out of the dispatch maps; FALSE when it has none. */
+gboolean nwf_ruleset_remove_port(NwfRuleset *ruleset, const char *port);
+/** Removes the chains and sets that nothing leads to from a base chain. */
+void nwf_ruleset_prune(NwfRuleset *ruleset);
+
+/** What a port has in the table; chains and rules that ports share count for each. */
+typedef struct {
+  const char *port;    /* borrowed */
+  const char *comment; /* "FILTER NAME=VALUE ...", or NULL; borrowed */
+  guint elements, chains, rules;
+} NwfPortInfo;
+/** Of every port, by name; the caller frees the array. */
+GArray *nwf_ruleset_port_infos(const NwfRuleset *ruleset);
 
 /** Fields count by their place in the frame, not by their name, here and in nwf_chain_equal. */
 gboolean nwf_expr_equal(const NwfExpr *a, const NwfExpr *b);

@@ -145,6 +145,8 @@ gboolean nwf_expr_equal(const NwfExpr *a, const NwfExpr *b) {
     return TRUE;
   case NWF_EXPR_VERDICT:
     return verdict_equal(&a->verdict, &b->verdict);
+  case NWF_EXPR_FOREIGN:
+    return FALSE;
   }
   return FALSE;
 }
