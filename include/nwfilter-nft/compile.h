@@ -45,9 +45,11 @@ typedef struct {
 NwfRuleset *nwf_compile(const NwfFilterStore *store, NwfBinding *const *bindings, guint n_bindings,
                         const NwfCompileOptions *options, GError **error);
 
-/** Checks one filter by itself and with what it refers to: loops and missing references
- * are errors; rules that nothing can reach, variables that nobody gives (only said when
- * @parameters is given), and verdicts that depend on how chains end are warnings. */
+/** Checks one filter together with what it refers to. Errors are what would make every binding to
+ * it fail: loops, values that no attribute takes. Warnings: rules that nothing can reach, references
+ * that @store cannot answer, variables that nobody gives (only when @parameters is not NULL: what the
+ * binding or the reference would give), rules without effect, and verdicts that depend on how chains
+ * end. */
 gboolean nwf_check_filter(const NwfFilterStore *store, const NwfFilter *filter, const NwfParameters *parameters,
                           NwfWarningFunc warning, gpointer data, GError **error);
 

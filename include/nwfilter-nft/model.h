@@ -45,6 +45,7 @@ typedef enum {
   NWF_ERROR_UNSUPPORTED,      /* this kernel cannot do it */
   NWF_ERROR_LIMIT,            /* one of the bounds above */
   NWF_ERROR_KERNEL,           /* netlink failed or the kernel refused */
+  NWF_ERROR_CHANGED,          /* somebody else changed the kernel's ruleset since it was read */
   NWF_ERROR_IO,               /* a file could not be read or written */
 } NwfError;
 

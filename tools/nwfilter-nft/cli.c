@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "cli.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+/* Where there is nothing to watch, because it is over in an instant. */
+#define PROGRESS_MIN 2000
+
+static const char *const default_directories[] = {NWF_FILTER_DIR, "/etc/libvirt/nwfilter", NULL};
+
+gboolean nwf_cli_parse(const char *name, const GOptionEntry *entries, int *argc, char ***argv, int *code) {
+  const NwfCommand *command = nwf_command_find(name);
+  g_autofree char *program = g_strdup_printf("nwfilter-nft %s", name);
+  g_set_prgname(program);
+  g_autoptr(GOptionContext) context = g_option_context_new(command->arguments);
+  g_option_context_set_summary(context, command->description);
+  g_option_context_add_main_entries(context, entries, NULL);
+  g_option_context_set_help_enabled(context, FALSE);
+  for (int i = 1; i < *argc && strcmp((*argv)[i], "--") != 0; i++)
+    if (strcmp((*argv)[i], "--help") == 0 || strcmp((*argv)[i], "-h") == 0) {
+      g_option_context_set_help_enabled(context, TRUE);
+      g_autofree char *help = g_option_context_get_help(context, TRUE, NULL);
+      fputs(help, stdout);
+      *code = NWF_EXIT_DONE;
+      return FALSE;
+    }
+  g_autoptr(GError) error = NULL;
+  if (g_option_context_parse(context, argc, argv, &error))
+    return TRUE;
+  *code = nwf_cli_usage(name, "%s", error->message);
+  return FALSE;
+}
+
+int nwf_cli_usage(const char *name, const char *format, ...) {
+  va_list args;
+  va_start(args, format);
+  g_autofree char *message = g_strdup_vprintf(format, args);
+  va_end(args);
+  fprintf(stderr, "nwfilter-nft %s: %s\nTry `nwfilter-nft %s --help`.\n", name, message, name);
+  return NWF_EXIT_USAGE;
+}
+
+int nwf_cli_fail(const GError *error) {
+  nwf_cli_progress_end();
+  fprintf(stderr, "%s\n", error->message);
+  return NWF_EXIT_FAILED;
+}
+
+void nwf_cli_warning(const char *where, const char *what, gpointer data) {
+  nwf_cli_progress_end();
+  fprintf(stderr, "%s: warning: %s\n", where, what);
+}
+
+static void bad_filter(const char *path, const GError *error, gpointer data) {
+  fprintf(stderr, "%s (skipped)\n", error->message);
+}
+
+NwfFilterStore *nwf_cli_load_filters(char **directories, GError **error) {
+  g_autoptr(NwfFilterStore) store = nwf_filter_store_new();
+  gboolean given = directories != NULL;
+  const char *const *list = given ? (const char *const *)directories : default_directories;
+  /* A filter that is there is kept, so that the last directory has to come first. */
+  for (guint i = g_strv_length((char **)list); i-- > 0;) {
+    if (!given && !g_file_test(list[i], G_FILE_TEST_IS_DIR))
+      continue;
+    if (!nwf_filter_store_load(store, list[i], bad_filter, NULL, error))
+      return NULL;
+  }
+  return g_steal_pointer(&store);
+}
+
+static int compare_names(gconstpointer a, gconstpointer b) {
+  return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+GPtrArray *nwf_cli_load_bindings(const char *directory, GError **error) {
+  g_autoptr(GError) reason = NULL;
+  g_autoptr(GDir) dir = g_dir_open(directory, 0, &reason);
+  if (!dir) {
+    g_set_error(error, NWF_ERROR, NWF_ERROR_IO, "%s: %s", directory, reason->message);
+    return NULL;
+  }
+  g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
+  for (const char *name = g_dir_read_name(dir); name; name = g_dir_read_name(dir))
+    if (g_str_has_suffix(name, ".xml") && name[0] != '.')
+      g_ptr_array_add(names, g_build_filename(directory, name, NULL));
+  g_ptr_array_sort(names, compare_names);
+  g_autoptr(GPtrArray) bindings = g_ptr_array_new_with_free_func((GDestroyNotify)nwf_binding_free);
+  for (guint i = 0; i < names->len; i++) {
+    NwfBinding *binding = nwf_binding_parse_file(g_ptr_array_index(names, i), error);
+    if (!binding)
+      return NULL;
+    g_ptr_array_add(bindings, binding);
+  }
+  return g_steal_pointer(&bindings);
+}
+
+static gboolean progress_shown;
+
+void nwf_cli_progress(guint done, guint total, gpointer data) {
+  if (total < PROGRESS_MIN || (done != total && done % (total / 100)) || !isatty(STDERR_FILENO))
+    return;
+  guint width = (guint)((guint64)done * 40 / total);
+  fprintf(stderr, "\r[%.*s%*s] %u/%u ports", (int)width, "########################################", (int)(40 - width),
+          "", done, total);
+  progress_shown = TRUE;
+  if (done == total)
+    nwf_cli_progress_end();
+}
+
+void nwf_cli_progress_end(void) {
+  if (progress_shown)
+    fputs("\n", stderr);
+  progress_shown = FALSE;
+}

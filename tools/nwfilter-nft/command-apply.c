@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "changes.h"
+#include "cli.h"
+
+#include <stdio.h>
+
+static char **directories;
+static char *bindings_directory;
+static gboolean dry_run;
+
+static const GOptionEntry entries[] = {
+    {"filters", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &directories, "Read filters here instead (may be repeated)", "DIR"},
+    {"bindings", 0, 0, G_OPTION_ARG_FILENAME, &bindings_directory, "Every *.xml in it is a binding", "DIR"},
+    {"dry-run", 'n', 0, G_OPTION_ARG_NONE, &dry_run, "Print the difference and change nothing", NULL},
+    {NULL}};
+
+static NwfRuleset *compile(NwfKernel *kernel, GError **error) {
+  guint features;
+  g_autoptr(NwfFilterStore) store = nwf_cli_load_filters(directories, error);
+  g_autoptr(GPtrArray) bindings = store ? nwf_cli_load_bindings(bindings_directory, error) : NULL;
+  if (!bindings || !nwf_kernel_probe(kernel, &features, error))
+    return NULL;
+  NwfCompileOptions options = {.features = features,
+                               .ipset = nwf_kernel_ipset,
+                               .warning = nwf_cli_warning,
+                               .progress = nwf_cli_progress,
+                               .data = kernel};
+  return nwf_compile(store, (NwfBinding *const *)bindings->pdata, bindings->len, &options, error);
+}
+
+static gboolean show(NwfKernel *kernel, const NwfRuleset *want, GError **error) {
+  g_autoptr(NwfRuleset) have = NULL;
+  if (!nwf_kernel_read(kernel, &have, NULL, error))
+    return FALSE;
+  g_autoptr(GArray) changes = nwf_ruleset_diff(have, want);
+  g_autofree char *text = nwf_diff_to_text(changes);
+  fputs(text, stdout);
+  nwf_changes_print(have, want, changes);
+  return TRUE;
+}
+
+static void say_changes(const NwfRuleset *have, const NwfRuleset *want, const GArray *changes, gpointer data) {
+  nwf_changes_print(have, want, changes);
+}
+
+int nwf_command_apply(int argc, char **argv) {
+  int code;
+  if (!nwf_cli_parse("apply", entries, &argc, &argv, &code))
+    return code;
+  if (argc > 1)
+    return nwf_cli_usage("apply", "unexpected argument '%s'", argv[1]);
+  if (!bindings_directory)
+    return nwf_cli_usage("apply", "--bindings DIR is missing");
+  g_autoptr(GError) error = NULL;
+  g_autoptr(NwfKernel) kernel = nwf_kernel_open(&error);
+  g_autoptr(NwfRuleset) want = kernel ? compile(kernel, &error) : NULL;
+  if (!want)
+    return nwf_cli_fail(error);
+  gboolean ok = dry_run ? show(kernel, want, &error) : nwf_kernel_install(kernel, want, NULL, &error);
+  return ok ? NWF_EXIT_DONE : nwf_cli_fail(error);
+}

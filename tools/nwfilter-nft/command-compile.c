@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "cli.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static char **directories, **parameters;
+static char *format, *filter, *port, *mac;
+
+static const GOptionEntry entries[] = {
+    {"filters", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &directories, "Read filters here instead (may be repeated)", "DIR"},
+    {"format", 0, 0, G_OPTION_ARG_STRING, &format, "nft (the default) or json", "nft|json"},
+    {"filter", 0, 0, G_OPTION_ARG_STRING, &filter, "Compile this filter without a binding file", "NAME"},
+    {"port", 0, 0, G_OPTION_ARG_STRING, &port, "with --filter: the port's interface name", "DEV"},
+    {"mac", 0, 0, G_OPTION_ARG_STRING, &mac, "with --filter: the guest's MAC address", "MAC"},
+    {"param", 0, 0, G_OPTION_ARG_STRING_ARRAY, &parameters, "with --filter: a parameter (repeat for lists)",
+     "NAME=VALUE"},
+    {NULL}};
+
+static gboolean add_parameter(NwfBinding *binding, const char *text, GError **error) {
+  const char *equals = strchr(text, '=');
+  if (!equals) {
+    g_set_error(error, NWF_ERROR, NWF_ERROR_INVALID, "--param %s: not of the form NAME=VALUE", text);
+    return FALSE;
+  }
+  g_autofree char *name = g_strndup(text, (gsize)(equals - text));
+  return nwf_parameters_add(binding->parameters, name, equals + 1, error);
+}
+
+static NwfBinding *binding_from_options(GError **error) {
+  g_autoptr(NwfBinding) binding = nwf_binding_new();
+  binding->filter = g_strdup(filter);
+  binding->port = g_strdup(port);
+  if (!nwf_mac_parse(mac, binding->mac)) {
+    g_set_error(error, NWF_ERROR, NWF_ERROR_INVALID, "--mac %s: not a MAC address", mac);
+    return NULL;
+  }
+  for (char **p = parameters; p && *p; p++)
+    if (!add_parameter(binding, *p, error))
+      return NULL;
+  return g_steal_pointer(&binding);
+}
+
+static GPtrArray *gather_bindings(int argc, char **argv, GError **error) {
+  g_autoptr(GPtrArray) bindings = g_ptr_array_new_with_free_func((GDestroyNotify)nwf_binding_free);
+  if (filter) {
+    NwfBinding *binding = binding_from_options(error);
+    if (!binding)
+      return NULL;
+    g_ptr_array_add(bindings, binding);
+  }
+  for (int i = 1; i < argc; i++) {
+    NwfBinding *binding = nwf_binding_parse_file(argv[i], error);
+    if (!binding)
+      return NULL;
+    g_ptr_array_add(bindings, binding);
+  }
+  return g_steal_pointer(&bindings);
+}
+
+/* ipsets are asked of the kernel, and only when a filter names one. */
+static gboolean lazy_ipset(const char *name, guint dimensions, gboolean ipv6, NwfRuleset *ruleset, NwfSet *set,
+                           gpointer data, GError **error) {
+  g_autoptr(NwfKernel) kernel = nwf_kernel_open(error);
+  return kernel && nwf_kernel_ipset(name, dimensions, ipv6, ruleset, set, kernel, error);
+}
+
+static int compile(int argc, char **argv, gboolean json) {
+  g_autoptr(GError) error = NULL;
+  g_autoptr(NwfFilterStore) store = nwf_cli_load_filters(directories, &error);
+  g_autoptr(GPtrArray) bindings = store ? gather_bindings(argc, argv, &error) : NULL;
+  if (!bindings)
+    return nwf_cli_fail(error);
+  NwfCompileOptions options = {
+      .features = NWF_FEATURE_ALL, .ipset = lazy_ipset, .warning = nwf_cli_warning, .progress = nwf_cli_progress};
+  g_autoptr(NwfRuleset) ruleset =
+      nwf_compile(store, (NwfBinding *const *)bindings->pdata, bindings->len, &options, &error);
+  if (!ruleset)
+    return nwf_cli_fail(error);
+  g_autofree char *text = json ? nwf_ruleset_to_json(ruleset) : nwf_ruleset_to_text(ruleset);
+  fputs(text, stdout);
+  return NWF_EXIT_DONE;
+}
+
+int nwf_command_compile(int argc, char **argv) {
+  int code;
+  if (!nwf_cli_parse("compile", entries, &argc, &argv, &code))
+    return code;
+  if (format && strcmp(format, "nft") != 0 && strcmp(format, "json") != 0)
+    return nwf_cli_usage("compile", "--format %s: it is nft or json", format);
+  if (filter ? !port || !mac : (port || mac || parameters))
+    return nwf_cli_usage("compile", "--filter, --port and --mac go together");
+  if (!filter && argc < 2)
+    return nwf_cli_usage("compile", "no binding: name files, or give --filter, --port and --mac");
+  return compile(argc, argv, format && strcmp(format, "json") == 0);
+}

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "cli.h"
+
+#include <jansson.h>
+#include <stdio.h>
+#include <string.h>
+
+static gboolean as_json;
+
+static const GOptionEntry entries[] = {{"json", 0, 0, G_OPTION_ARG_NONE, &as_json, "Print JSON", NULL}, {NULL}};
+
+/* "FILTER NAME=VALUE,VALUE ..." as the compiler writes it. */
+static json_t *parameters_to_json(char **words) {
+  json_t *parameters = json_object();
+  for (char **word = words; *word; word++) {
+    char *equals = strchr(*word, '=');
+    if (!equals)
+      continue;
+    g_autofree char *name = g_strndup(*word, (gsize)(equals - *word));
+    g_auto(GStrv) values = g_strsplit(equals + 1, ",", -1);
+    json_t *list = json_array();
+    for (char **value = values; *value; value++)
+      json_array_append_new(list, json_string_nocheck(*value));
+    json_object_set_new_nocheck(parameters, name, list);
+  }
+  return parameters;
+}
+
+/* Names of interfaces are bytes; JSON knows only characters. */
+static json_t *name_to_json(const char *name) {
+  g_autofree char *valid = g_utf8_make_valid(name, -1);
+  return json_string(valid);
+}
+
+static json_t *port_to_json(const NwfPortInfo *info) {
+  g_auto(GStrv) words = g_strsplit(info->comment ? info->comment : "", " ", -1);
+  json_t *port = json_object();
+  json_object_set_new(port, "port", name_to_json(info->port));
+  json_object_set_new(port, "filter", words[0] ? name_to_json(words[0]) : json_null());
+  json_object_set_new(port, "parameters", parameters_to_json(words[0] ? words + 1 : words));
+  json_object_set_new(port, "truncated", json_boolean(info->comment && g_str_has_suffix(info->comment, "...")));
+  json_object_set_new(port, "elements", json_integer(info->elements));
+  json_object_set_new(port, "chains", json_integer(info->chains));
+  json_object_set_new(port, "rules", json_integer(info->rules));
+  return port;
+}
+
+static void print_json(const GArray *infos) {
+  json_t *ports = json_array();
+  for (guint i = 0; i < infos->len; i++)
+    json_array_append_new(ports, port_to_json(&g_array_index(infos, NwfPortInfo, i)));
+  json_t *root = json_pack("{s:o}", "ports", ports);
+  json_dumpf(root, stdout, JSON_INDENT(2));
+  putchar('\n');
+  json_decref(root);
+}
+
+static void print_text(const GArray *infos) {
+  if (infos->len == 0) {
+    puts("no port is bound");
+    return;
+  }
+  printf("%-16s %8s %6s %5s  %s\n", "PORT", "ELEMENTS", "CHAINS", "RULES", "FILTER AND PARAMETERS");
+  for (guint i = 0; i < infos->len; i++) {
+    const NwfPortInfo *info = &g_array_index(infos, NwfPortInfo, i);
+    printf("%-16s %8u %6u %5u  %s\n", info->port, info->elements, info->chains, info->rules,
+           info->comment ? info->comment : "-");
+  }
+}
+
+int nwf_command_list(int argc, char **argv) {
+  int code;
+  if (!nwf_cli_parse("list", entries, &argc, &argv, &code))
+    return code;
+  if (argc > 1)
+    return nwf_cli_usage("list", "unexpected argument '%s'", argv[1]);
+  g_autoptr(GError) error = NULL;
+  g_autoptr(NwfRuleset) have = NULL;
+  g_autoptr(NwfKernel) kernel = nwf_kernel_open(&error);
+  if (!kernel || !nwf_kernel_read(kernel, &have, NULL, &error))
+    return nwf_cli_fail(error);
+  g_autoptr(GArray) infos = have ? nwf_ruleset_port_infos(have) : g_array_new(FALSE, FALSE, sizeof(NwfPortInfo));
+  if (as_json)
+    print_json(infos);
+  else
+    print_text(infos);
+  return NWF_EXIT_DONE;
+}
