@@ -262,8 +262,9 @@ NwfSet *nwf_ruleset_set(const NwfRuleset *ruleset, const char *name);     /* bor
 /** Removes a chain or a set by name (its memory goes with the ruleset's). */
 void nwf_ruleset_remove_chain(NwfRuleset *ruleset, const char *name);
 void nwf_ruleset_remove_set(NwfRuleset *ruleset, const char *name);
-/** Appends a rule; copies @exprs and interns the names in them and @comment (cut to
- * NWF_COMMENT_LEN bytes, at a character's edge). */
+/** Appends a rule; copies @exprs and interns the names in them and @comment (cut to NWF_COMMENT_LEN
+ * bytes, at a character's edge; double quotes and control characters replaced, since nft cannot
+ * write them). */
 void nwf_chain_add_rule(NwfRuleset *ruleset, NwfChain *chain, const NwfExpr *exprs, guint n_exprs, const char *comment);
 /** Appends an element; interns its chain and comment. @key and @key_end (NULL: as key) have
  * nwf_set_key_length bytes. */
@@ -347,7 +348,8 @@ typedef struct {
 } NwfChange;
 
 /** What turns @have into @want (either may be NULL: no table), in an order the kernel takes
- * in one transaction: new sets and chains, their rules, map elements, then removals. Empty
+ * in one transaction: rules and elements that go or change are taken away, new chains and sets
+ * come, then elements and rules, and chains that nothing refers to any more go last. Empty
  * when they are equal. The array (of NwfChange) borrows from both rulesets. */
 GArray *nwf_ruleset_diff(const NwfRuleset *have, const NwfRuleset *want);
 /** The difference for people, a line a change ("+ chain ...", "- element ..."); caller frees. */

@@ -74,7 +74,11 @@ NwfTest nwf_test_negate(NwfTest test) {
       [NWF_OP_RANGE] = NWF_OP_NOT_RANGE,
       [NWF_OP_NOT_RANGE] = NWF_OP_RANGE,
   };
-  test.op = negated[test.op];
+  /* "missing" is what nft writes for an option that is not there, and it compares with zero */
+  if (test.field == NWF_FIELD_TCP_OPTION)
+    test.low[0] = !test.low[0];
+  else
+    test.op = negated[test.op];
   return test;
 }
 

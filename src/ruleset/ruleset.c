@@ -126,14 +126,21 @@ static void intern_names(NwfRuleset *ruleset, NwfExpr *expr) {
     expr->verdict.chain = nwf_ruleset_intern(ruleset, expr->verdict.chain);
 }
 
-/** Cuts before the character that would cross the limit, not within it. */
+/** Cuts before the character that would cross the limit, not within it. nft's text knows no way to
+ * write a double quote or a line's end in a comment, and all forms are to be the same. */
 static const char *intern_comment(NwfRuleset *ruleset, const char *comment) {
-  if (!comment || strlen(comment) <= NWF_COMMENT_LEN)
-    return nwf_ruleset_intern(ruleset, comment);
-  gsize length = NWF_COMMENT_LEN;
-  while (length > 0 && ((guchar)comment[length] & 0xc0) == 0x80)
-    length--;
-  g_autofree char *cut = g_strndup(comment, length);
+  if (!comment)
+    return NULL;
+  gsize length = strlen(comment);
+  if (length > NWF_COMMENT_LEN) {
+    length = NWF_COMMENT_LEN;
+    while (length > 0 && ((guchar)comment[length] & 0xc0) == 0x80)
+      length--;
+  }
+  char cut[NWF_COMMENT_LEN + 1];
+  for (gsize i = 0; i < length; i++)
+    cut[i] = comment[i] == '"' ? '\'' : (guchar)comment[i] < ' ' ? ' ' : comment[i];
+  cut[length] = '\0';
   return nwf_ruleset_intern(ruleset, cut);
 }
 

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/**
+ * What both printers share: values, where a field may be called by its name, verdicts.
+ */
+#pragma once
+
+#include <nwfilter-nft/ruleset.h>
+
+/** A field's place, of a test or of a part of a key, and what it is to be called. */
+typedef struct {
+  NwfField field;
+  NwfRawPart place;
+  const char *name; /* as nft calls it, or NULL: print the place itself */
+  guint8 type;      /* nft's number of the value's type; integer when there is no name */
+} NwfOperand;
+
+/** What a rule's earlier tests allow a later one to be called. All zero at the rule's start. */
+typedef struct {
+  guint8 l4proto; /* 0: not known */
+} NwfPrintContext;
+
+NwfOperand nwf_operand_of_test(const NwfPrintContext *context, const NwfTest *test);
+NwfOperand nwf_operand_of_part(NwfField field, const NwfRawPart *raw);
+/** Learns from a test that was printed. */
+void nwf_print_context_add(NwfPrintContext *context, const NwfTest *test);
+
+/** Appends a value as nft writes it (a name without its quotes). FALSE if nft's text cannot
+ * hold it, that is a name with a double quote or (for JSON) broken UTF-8; nothing is appended then. */
+gboolean nwf_value_append(GString *out, guint8 type, const guint8 *value, guint length, gboolean json);
+/** Whether values of this type stand in quotes in text. */
+gboolean nwf_value_is_name(guint8 type);
+
+extern const char *const nwf_base_names[];    /* "ll", "nh", "th"; by NwfBase */
+extern const char *const nwf_hook_names[];    /* by NwfHook */
+extern const char *const nwf_verdict_names[]; /* by NwfVerdictKind */
+
+/** The option's name in nft ("sack"), or NULL when only its number will do. */
+const char *nwf_tcp_option_name(guint8 kind);
+/** The bits of ct state, one name for each, lowest first. */
+typedef struct {
+  guint32 bit;
+  const char *name;
+} NwfStateName;
+extern const NwfStateName nwf_state_names[];
+#define NWF_N_STATE_NAMES 5
+/** The mask of a test of ct state if it only has bits with names, else 0. */
+guint32 nwf_state_mask(const NwfTest *test);
+
+/** TRUE when the set must be declared by typeof, since a part has no named type. */
+gboolean nwf_set_needs_typeof(const NwfSet *set);
+/** Whether a lookup decides: its set is a map. Without @ruleset the rule's last expression is taken for one. */
+gboolean nwf_lookup_is_vmap(const NwfRuleset *ruleset, const NwfNftRule *rule, guint i);
