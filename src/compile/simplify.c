@@ -157,6 +157,51 @@ static void drop_repeated(GArray *steps) {
   g_array_set_size(steps, n + 1);
 }
 
+/* "drop unless A; accept if B; drop" is "accept if A and B; drop", with one rule less to run. */
+static void fold_guard(NwfPort *port, GArray *steps) {
+  if (steps->len < 3)
+    return;
+  const NwfStep *guard = step_at(steps, steps->len - 3), *only = step_at(steps, steps->len - 2);
+  const NwfStep *end = step_at(steps, steps->len - 1);
+  if (guard->verdict != end->verdict || end->n_conds || end->verdict == NWF_STEP_JUMP ||
+      only->verdict == NWF_STEP_JUMP || guard->n_conds != 1 || guard->conds[0].kind != NWF_EXPR_TEST ||
+      guard->conds[0].test.op != NWF_OP_NE || !nwf_fields[guard->conds[0].test.field].always)
+    return;
+  NwfStep folded = nwf_step_both(port, guard, only, only->verdict);
+  folded.conds[0].test = nwf_test_negate(folded.conds[0].test);
+  *step_at(steps, steps->len - 3) = folded;
+  g_array_remove_index(steps, steps->len - 2);
+}
+
+/* Neighbours with one verdict may change places: what asks less, and so mostly is met more often,
+ * goes first. What counts connections stays where it is. */
+static gboolean may_move(const NwfStep *step) {
+  for (guint i = 0; i < step->n_conds; i++)
+    if (step->conds[i].kind == NWF_EXPR_CONNLIMIT)
+      return FALSE;
+  return step->verdict != NWF_STEP_JUMP && step->verdict != NWF_STEP_REJECT;
+}
+
+static int compare_steps(gconstpointer a, gconstpointer b) {
+  return (int)((const NwfStep *)a)->n_conds - (int)((const NwfStep *)b)->n_conds;
+}
+
+static void order_neighbours(GArray *steps) {
+  for (guint i = 0; i < steps->len;) {
+    guint run = 0;
+    while (i + run < steps->len && step_at(steps, i + run)->n_conds && may_move(step_at(steps, i + run)) &&
+           step_at(steps, i + run)->verdict == step_at(steps, i)->verdict)
+      run++;
+    if (run > 1) {
+      g_autoptr(GArray) part = g_array_sized_new(FALSE, FALSE, sizeof(NwfStep), run);
+      g_array_append_vals(part, step_at(steps, i), run);
+      g_array_sort(part, compare_steps);
+      memcpy(step_at(steps, i), part->data, sizeof(NwfStep) * run);
+    }
+    i += MAX(run, 1);
+  }
+}
+
 /* --- the order of conditions, and neighbouring bytes as one comparison --- */
 
 static int cost(const NwfExpr *expr) {
@@ -248,6 +293,8 @@ static void compact(NwfStep *step) {
 void nwf_simplify(NwfPort *port, GArray *steps) {
   use_facts(port, steps);
   drop_repeated(steps);
+  order_neighbours(steps);
+  fold_guard(port, steps);
   for (guint i = 0; i < steps->len; i++) {
     NwfStep *step = step_at(steps, i);
     compact(step);

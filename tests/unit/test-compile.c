@@ -1,0 +1,286 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/* What the compiler makes of filters, and what it refuses. Verdicts on frames are tested in
+ * tests/frames; here it is the shape of the table and the errors. */
+#include <nwfilter-nft/compile.h>
+#include <nwfilter-nft/xml.h>
+
+#include <string.h>
+
+static void put(NwfFilterStore *store, const char *xml) {
+  g_autoptr(GError) error = NULL;
+  NwfFilter *filter = nwf_filter_parse(xml, strlen(xml), "test.xml", &error);
+  g_assert_no_error(error);
+  nwf_filter_store_put(store, filter);
+}
+
+static NwfBinding *bind(const char *filter, const char *port) {
+  NwfBinding *binding = nwf_binding_new();
+  binding->filter = g_strdup(filter);
+  binding->port = g_strdup(port);
+  g_assert_true(nwf_mac_parse("52:54:00:00:00:01", binding->mac));
+  return binding;
+}
+
+static NwfRuleset *compile_with(NwfFilterStore *store, NwfBinding *binding, guint features, GError **error) {
+  NwfCompileOptions options = {.features = features};
+  NwfRuleset *ruleset = nwf_compile(store, &binding, 1, &options, error);
+  nwf_binding_free(binding);
+  return ruleset;
+}
+
+static NwfRuleset *compile(NwfFilterStore *store, const char *filter) {
+  g_autoptr(GError) error = NULL;
+  NwfRuleset *ruleset = compile_with(store, bind(filter, "vnet0"), NWF_FEATURE_ALL, &error);
+  g_assert_no_error(error);
+  return ruleset;
+}
+
+/* The verdict that the dispatch map gives the port for an EtherType; -1 the other ones. */
+static const NwfVerdict *verdict_of(const NwfRuleset *ruleset, const char *map, int ethertype) {
+  const NwfSet *set = nwf_ruleset_set(ruleset, map);
+  for (guint i = 0; set && i < set->elements->len; i++) {
+    const NwfElement *element = &g_array_index(set->elements, NwfElement, i);
+    if (ethertype < 0 || (element->key[16] << 8 | element->key[17]) == ethertype)
+      return &element->verdict;
+  }
+  return NULL;
+}
+
+static guint n_rules(const NwfRuleset *ruleset, const NwfVerdict *verdict) {
+  g_assert_cmpint(verdict->kind, ==, NWF_VERDICT_GOTO);
+  return nwf_ruleset_chain(ruleset, verdict->chain)->rules->len;
+}
+
+/* --- dispatch --- */
+
+static void no_binding_makes_no_base_chain(void) {
+  g_autoptr(NwfFilterStore) store = nwf_filter_store_new();
+  g_autoptr(GError) error = NULL;
+  g_autoptr(NwfRuleset) ruleset = nwf_compile(store, NULL, 0, NULL, &error);
+  g_assert_no_error(error);
+  g_assert_cmpuint(ruleset->chains->len, ==, 0);
+  g_assert_cmpuint(ruleset->sets->len, ==, 0);
+}
+
+static void empty_filter_still_has_its_entries(void) {
+  g_autoptr(NwfFilterStore) store = nwf_filter_store_new();
+  put(store, "<filter name='f'/>");
+  g_autoptr(NwfRuleset) ruleset = compile(store, "f");
+  g_assert_cmpint(verdict_of(ruleset, "from_port_other", -1)->kind, ==, NWF_VERDICT_ACCEPT);
+  g_assert_cmpint(verdict_of(ruleset, "to_port_other", -1)->kind, ==, NWF_VERDICT_ACCEPT);
+}
+
+static void decided_class_is_a_plain_verdict(void) {
+  g_autoptr(NwfFilterStore) store = nwf_filter_store_new();
+  put(store, "<filter name='f'><rule action='accept' direction='out'><mac protocolid='arp'/></rule>"
+             "<rule action='drop' direction='out' priority='900'/></filter>");
+  g_autoptr(NwfRuleset) ruleset = compile(store, "f");
+  g_assert_cmpint(verdict_of(ruleset, "from_port", 0x0806)->kind, ==, NWF_VERDICT_ACCEPT);
+  g_assert_cmpint(verdict_of(ruleset, "from_port_other", -1)->kind, ==, NWF_VERDICT_DROP);
+  g_assert_cmpint(verdict_of(ruleset, "to_port_other", -1)->kind, ==, NWF_VERDICT_ACCEPT);
+}
+
+static void ports_with_equal_rules_share_a_chain(void) {
+  g_autoptr(NwfFilterStore) store = nwf_filter_store_new();
+  put(store, "<filter name='f'><rule action='drop' direction='out'><ip dstipaddr='10.0.0.1'/></rule></filter>");
+  g_autoptr(NwfBinding) a = bind("f", "vnet0");
+  g_autoptr(NwfBinding) b = bind("f", "vnet1");
+  NwfBinding *both[] = {a, b};
+  g_autoptr(GError) error = NULL;
+  g_autoptr(NwfRuleset) ruleset = nwf_compile(store, both, 2, NULL, &error);
+  g_assert_no_error(error);
+  const NwfSet *map = nwf_ruleset_set(ruleset, "from_port");
+  g_assert_cmpuint(map->elements->len, ==, 2);
+  g_assert_cmpstr(g_array_index(map->elements, NwfElement, 0).verdict.chain, ==,
+                  g_array_index(map->elements, NwfElement, 1).verdict.chain);
+}
+
+static void many_addresses_become_a_set(void) {
+  g_autoptr(NwfFilterStore) store = nwf_filter_store_new();
+  put(store, "<filter name='f'><rule action='accept' direction='out'><ip srcipaddr='$IP'/></rule>"
+             "<rule action='drop' direction='out' priority='900'/></filter>");
+  NwfBinding *binding = bind("f", "vnet0");
+  for (guint i = 0; i < 100000; i++) {
+    g_autofree char *address = g_strdup_printf("10.%u.%u.%u", i >> 16, i >> 8 & 0xff, i & 0xff);
+    g_assert_true(nwf_parameters_add(binding->parameters, "IP", address, NULL));
+  }
+  g_autoptr(GError) error = NULL;
+  g_autoptr(NwfRuleset) ruleset = compile_with(store, binding, NWF_FEATURE_ALL, &error);
+  g_assert_no_error(error);
+  g_assert_cmpuint(n_rules(ruleset, verdict_of(ruleset, "from_port", 0x0800)), ==, 2);
+  guint n_values = 0;
+  for (guint i = 0; i < ruleset->sets->len; i++) {
+    const NwfSet *set = g_ptr_array_index(ruleset->sets, i);
+    n_values += set->is_map ? 0 : set->elements->len;
+  }
+  g_assert_cmpuint(n_values, ==, 100000);
+}
+
+static void host_sent_frames_meet_no_second_stage(void) {
+  g_autoptr(NwfFilterStore) store = nwf_filter_store_new();
+  put(store, "<filter name='f'><rule action='drop' direction='in'><tcp dstportstart='22'/></rule></filter>");
+  g_autoptr(NwfRuleset) ruleset = compile(store, "f");
+  g_assert_nonnull(nwf_ruleset_chain(ruleset, "forward"));
+  g_assert_nonnull(verdict_of(ruleset, "forward_port", 0x0800));
+  g_assert_null(verdict_of(ruleset, "to_port", 0x0800));
+}
+
+/* --- errors --- */
+
+static void expect_error(NwfFilterStore *store, NwfBinding *binding, guint features, int code, const char *const *parts) {
+  g_autoptr(GError) error = NULL;
+  g_autoptr(NwfRuleset) ruleset = compile_with(store, binding, features, &error);
+  g_assert_null(ruleset);
+  g_assert_error(error, NWF_ERROR, code);
+  for (; *parts; parts++)
+    if (!strstr(error->message, *parts))
+      g_error("'%s' is not in '%s'", *parts, error->message);
+}
+#define PARTS(...) ((const char *const[]){__VA_ARGS__, NULL})
+
+static void loop_is_named(void) {
+  g_autoptr(NwfFilterStore) store = nwf_filter_store_new();
+  put(store, "<filter name='a'><filterref filter='b'/></filter>");
+  put(store, "<filter name='b'>\n<filterref filter='a'/></filter>");
+  expect_error(store, bind("a", "vnet0"), NWF_FEATURE_ALL, NWF_ERROR_LOOP, PARTS("test.xml:2", "vnet0", "a -> b -> a"));
+}
+
+static void missing_filter_is_named(void) {
+  g_autoptr(NwfFilterStore) store = nwf_filter_store_new();
+  put(store, "<filter name='a'><filterref filter='gone'/></filter>");
+  expect_error(store, bind("a", "vnet0"), NWF_FEATURE_ALL, NWF_ERROR_MISSING_FILTER, PARTS("'gone'", "test.xml:1"));
+  expect_error(store, bind("none", "vnet0"), NWF_FEATURE_ALL, NWF_ERROR_MISSING_FILTER, PARTS("'none'", "vnet0"));
+}
+
+static void all_missing_variables_are_named(void) {
+  g_autoptr(NwfFilterStore) store = nwf_filter_store_new();
+  put(store, "<filter name='a'><rule action='drop' direction='out'><ip srcipaddr='$A' dstipaddr='$B[2]'/></rule>"
+             "<rule action='drop' direction='in'><ip srcipaddr='$A'/></rule></filter>");
+  expect_error(store, bind("a", "vnet0"), NWF_FEATURE_ALL, NWF_ERROR_MISSING_VARIABLE, PARTS("variables A, B[2]"));
+}
+
+static void lists_of_one_iterator_must_be_as_long(void) {
+  g_autoptr(NwfFilterStore) store = nwf_filter_store_new();
+  put(store, "<filter name='a'><rule action='drop' direction='out'><ip srcipaddr='$A' dstipaddr='$B'/></rule></filter>");
+  NwfBinding *binding = bind("a", "vnet0");
+  nwf_parameters_add(binding->parameters, "A", "10.0.0.1", NULL);
+  nwf_parameters_add(binding->parameters, "A", "10.0.0.2", NULL);
+  nwf_parameters_add(binding->parameters, "B", "10.0.0.3", NULL);
+  expect_error(store, binding, NWF_FEATURE_ALL, NWF_ERROR_INVALID, PARTS("A", "B", "2 and 1"));
+}
+
+static void wrong_value_of_a_variable_is_named(void) {
+  g_autoptr(NwfFilterStore) store = nwf_filter_store_new();
+  put(store, "<filter name='a'><rule action='drop' direction='out'><ip srcipaddr='$A'/></rule></filter>");
+  NwfBinding *binding = bind("a", "vnet0");
+  nwf_parameters_add(binding->parameters, "A", "10.0.0.256", NULL);
+  expect_error(store, binding, NWF_FEATURE_ALL, NWF_ERROR_INVALID, PARTS("test.xml:1", "vnet0", "A", "10.0.0.256"));
+}
+
+static void kernel_without_conntrack_is_named(void) {
+  g_autoptr(NwfFilterStore) store = nwf_filter_store_new();
+  put(store, "<filter name='a'>\n<rule action='accept' direction='in'><tcp dstportstart='22'/></rule></filter>");
+  expect_error(store, bind("a", "vnet0"), 0, NWF_ERROR_UNSUPPORTED,
+               PARTS("test.xml:2", "filter a", "CONFIG_NF_CONNTRACK_BRIDGE"));
+}
+
+static void too_many_instances_are_refused(void) {
+  g_autoptr(NwfFilterStore) store = nwf_filter_store_new();
+  put(store, "<filter name='a'><rule action='drop' direction='out'>"
+             "<ip srcipaddr='$A[@1]' dstipaddr='$A[@2]' protocol='tcp' srcportstart='$P[@3]'/></rule></filter>");
+  NwfBinding *binding = bind("a", "vnet0");
+  for (guint i = 1; i < 200; i++) {
+    g_autofree char *address = g_strdup_printf("10.0.0.%u", i), *number = g_strdup_printf("%u", i);
+    nwf_parameters_add(binding->parameters, "A", address, NULL);
+    nwf_parameters_add(binding->parameters, "P", number, NULL);
+  }
+  expect_error(store, binding, NWF_FEATURE_ALL, NWF_ERROR_LIMIT, PARTS("more than"));
+}
+
+static void two_bindings_of_a_port_are_refused(void) {
+  g_autoptr(NwfFilterStore) store = nwf_filter_store_new();
+  put(store, "<filter name='f'/>");
+  g_autoptr(NwfBinding) a = bind("f", "vnet0");
+  g_autoptr(NwfBinding) b = bind("f", "vnet0");
+  NwfBinding *both[] = {a, b};
+  g_autoptr(GError) error = NULL;
+  g_assert_null(nwf_compile(store, both, 2, NULL, &error));
+  g_assert_error(error, NWF_ERROR, NWF_ERROR_INVALID);
+}
+
+/* --- check --- */
+
+static void gather(const char *where, const char *what, gpointer data) {
+  g_string_append_printf(data, "%s: %s\n", where, what);
+}
+
+static char *warnings_of(NwfFilterStore *store, const char *filter, const NwfParameters *parameters) {
+  g_autoptr(GError) error = NULL;
+  GString *text = g_string_new(NULL);
+  nwf_check_filter(store, nwf_filter_store_get(store, filter), parameters, gather, text, &error);
+  g_assert_no_error(error);
+  return g_string_free(text, FALSE);
+}
+
+static void check_finds_the_rule_that_nothing_reaches(void) {
+  g_autoptr(NwfFilterStore) store = nwf_filter_store_new();
+  put(store, "<filter name='f'>\n<rule action='drop' direction='out'/>\n"
+             "<rule action='accept' direction='out' priority='600'><ip srcipaddr='$IP'/></rule></filter>");
+  g_autofree char *text = warnings_of(store, "f", NULL);
+  g_assert_nonnull(strstr(text, "test.xml:3"));
+  g_assert_nonnull(strstr(text, "nothing can reach"));
+  g_assert_null(strstr(text, "test.xml:2"));
+}
+
+static void check_finds_the_missing_reference(void) {
+  g_autoptr(NwfFilterStore) store = nwf_filter_store_new();
+  put(store, "<filter name='f'>\n<filterref filter='gone'/></filter>");
+  g_autofree char *text = warnings_of(store, "f", NULL);
+  g_assert_nonnull(strstr(text, "test.xml:2"));
+  g_assert_nonnull(strstr(text, "'gone'"));
+}
+
+static void check_finds_the_open_end_of_a_chain(void) {
+  g_autoptr(NwfFilterStore) store = nwf_filter_store_new();
+  put(store, "<filter name='f' chain='ipv4'>\n<rule action='accept' direction='out'><ip srcipaddr='10.0.0.1'/></rule>"
+             "</filter>");
+  put(store, "<filter name='g'><filterref filter='f'/><rule action='drop' direction='out' priority='900'/></filter>");
+  g_autofree char *alone = warnings_of(store, "f", NULL);
+  g_assert_cmpstr(alone, ==, "");
+  g_autofree char *text = warnings_of(store, "g", NULL);
+  g_assert_nonnull(strstr(text, "chain ipv4 ends without a verdict"));
+}
+
+static void check_finds_the_variable_that_nobody_gives(void) {
+  g_autoptr(NwfFilterStore) store = nwf_filter_store_new();
+  put(store, "<filter name='f'><rule action='drop' direction='out'><ip srcipaddr='$OTHER' dstipaddr='$IP'/></rule></filter>");
+  g_autoptr(NwfParameters) none = nwf_parameters_new();
+  g_autofree char *text = warnings_of(store, "f", none);
+  g_assert_nonnull(strstr(text, "OTHER"));
+  g_autofree char *unknown = warnings_of(store, "f", NULL);
+  g_assert_cmpstr(unknown, ==, "");
+}
+
+int main(int argc, char **argv) {
+  g_test_init(&argc, &argv, NULL);
+#define TEST(group, function) g_test_add_func("/" group "/" #function, function)
+  TEST("dispatch", no_binding_makes_no_base_chain);
+  TEST("dispatch", empty_filter_still_has_its_entries);
+  TEST("dispatch", decided_class_is_a_plain_verdict);
+  TEST("dispatch", ports_with_equal_rules_share_a_chain);
+  TEST("dispatch", many_addresses_become_a_set);
+  TEST("dispatch", host_sent_frames_meet_no_second_stage);
+  TEST("errors", loop_is_named);
+  TEST("errors", missing_filter_is_named);
+  TEST("errors", all_missing_variables_are_named);
+  TEST("errors", lists_of_one_iterator_must_be_as_long);
+  TEST("errors", wrong_value_of_a_variable_is_named);
+  TEST("errors", kernel_without_conntrack_is_named);
+  TEST("errors", too_many_instances_are_refused);
+  TEST("errors", two_bindings_of_a_port_are_refused);
+  TEST("check", check_finds_the_rule_that_nothing_reaches);
+  TEST("check", check_finds_the_missing_reference);
+  TEST("check", check_finds_the_open_end_of_a_chain);
+  TEST("check", check_finds_the_variable_that_nobody_gives);
+  return g_test_run();
+}
