@@ -378,12 +378,8 @@ gboolean nwf_value_parse(NwfAttr attr, NwfType type, const char *text, NwfValue 
   g_return_val_if_fail((guint)type < G_N_ELEMENTS(type_specs), FALSE);
   NwfValue result = {.type = type};
   if (!type_specs[type].parse(attr, text, &result)) {
-    /* cut at a character's edge, since the text is the document's */
-    g_autofree char *shown = g_utf8_validate(text, -1, NULL)
-                                 ? g_utf8_substring(text, 0, MIN(g_utf8_strlen(text, -1), 64))
-                                 : g_strescape(text, NULL);
-    g_set_error(error, NWF_ERROR, NWF_ERROR_INVALID, "%s has illegal value '%s': %s is wanted", nwf_attr_name(attr),
-                shown, wanted_text(attr, type));
+    g_set_error(error, NWF_ERROR, NWF_ERROR_INVALID, "%s has illegal value '%.64s': %s is wanted", nwf_attr_name(attr),
+                text, wanted_text(attr, type));
     return FALSE;
   }
   *value = result;

@@ -14,8 +14,12 @@ typedef struct {
   gboolean has_mac;
 } BindingReader;
 
-static NwfXmlNext fail(GError **error, const char *format, const char *value) {
-  g_set_error(error, NWF_ERROR, NWF_ERROR_INVALID, format, value);
+G_GNUC_PRINTF(2, 3) static NwfXmlNext fail(GError **error, const char *format, ...) {
+  va_list values;
+  va_start(values, format);
+  if (error != NULL)
+    *error = g_error_new_valist(NWF_ERROR, NWF_ERROR_INVALID, format, values);
+  va_end(values);
   return NWF_XML_FAIL;
 }
 
@@ -46,9 +50,9 @@ static NwfXmlNext read_filterref(BindingReader *reader, const NwfXmlElement *ele
   if (reader->binding->filter != NULL)
     return NWF_XML_SKIP;
   if (filter == NULL || *filter == '\0')
-    return fail(error, "filterref names no %s", "filter");
+    return fail(error, "filterref's filter has no name");
   if (strchr(filter, '/') != NULL)
-    return fail(error, "filterref's filter '%.64s' holds a slash", filter);
+    return fail(error, "filterref's filter has name '%.64s', which holds a slash", filter);
   reader->binding->filter = g_strdup(filter);
   reader->binding->line = element->line;
   reader->child = "filterref";

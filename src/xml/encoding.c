@@ -25,7 +25,7 @@ static const char *encoding_by_first_bytes(const char *text, gsize length) {
   } marks[] = {
       {"\x00\x00\xfe\xff", 4, "UTF-32"}, {"\xff\xfe\x00\x00", 4, "UTF-32"}, {"\x00\x00\x00<", 4, "UTF-32BE"},
       {"<\x00\x00\x00", 4, "UTF-32LE"},  {"\xfe\xff", 2, "UTF-16"},         {"\xff\xfe", 2, "UTF-16"},
-      {"\x00<", 2, "UTF-16BE"},          {"<\x00", 2, "UTF-16LE"},          {"\x4c\x6f\xa7\x94", 4, "IBM037"},
+      {"\x00<", 2, "UTF-16BE"},          {"<\x00", 2, "UTF-16LE"},
   };
   for (guint i = 0; i < G_N_ELEMENTS(marks); i++)
     if (begins_with(text, length, marks[i].bytes, marks[i].n_bytes))
@@ -107,28 +107,39 @@ static gsize count_byte(const char *text, const char *end, char byte) {
   return count;
 }
 
+/* A start tag cannot hold a second '<', so the '=' up to the next one bound its attributes.
+ * Gives the first tag with too many, or NULL. */
+static const char *find_crowded_tag(const char *text, const char *end) {
+  const char *tag = memchr(text, '<', (gsize)(end - text));
+  while (tag != NULL) {
+    const char *from = tag + 1;
+    gboolean comment = begins_with(tag, (gsize)(end - tag), "<!--", 4);
+    if (comment) {
+      from = memmem(tag + 4, (gsize)(end - tag - 4), "-->", 3);
+      if (from == NULL)
+        return NULL; /* not well-formed, which the parser will say */
+    }
+    const char *next = memchr(from, '<', (gsize)(end - from));
+    if (!comment && count_byte(tag, next != NULL ? next : end, '=') > ATTRS_MAX)
+      return tag;
+    tag = next;
+  }
+  return NULL;
+}
+
 gboolean nwf_xml_check_bounds(const char *text, gsize length, guint *line, GError **error) {
   const char *end = text + length;
   if (length > NWF_DOCUMENT_MAX || too_many_namespaces(text, length)) {
     g_set_error(error, NWF_ERROR, NWF_ERROR_LIMIT, "the document is too large or uses too many namespaces");
     return FALSE;
   }
-  /* a start tag cannot hold a second '<', so the '=' up to the next one bound its attributes */
-  const char *tag = memchr(text, '<', length);
-  while (tag != NULL) {
-    const char *next;
-    if (begins_with(tag, (gsize)(end - tag), "<!--", 4)) {
-      const char *close = memmem(tag + 4, (gsize)(end - tag - 4), "-->", 3);
-      next = memchr(close != NULL ? close : end, '<', close != NULL ? (gsize)(end - close) : 0);
-    } else {
-      next = memchr(tag + 1, '<', (gsize)(end - tag - 1));
-      if (count_byte(tag, next != NULL ? next : end, '=') > ATTRS_MAX) {
-        *line = line_of(text, tag);
-        g_set_error(error, NWF_ERROR, NWF_ERROR_LIMIT, "an element has more than %d attributes", ATTRS_MAX);
-        return FALSE;
-      }
-    }
-    tag = next;
+  const char *bad = memchr(text, '\0', length);
+  if (bad != NULL) { /* libxml2 would take it for the end */
+    g_set_error(error, NWF_ERROR, NWF_ERROR_XML, "not well-formed XML: a NUL byte");
+  } else if ((bad = find_crowded_tag(text, end)) != NULL) {
+    g_set_error(error, NWF_ERROR, NWF_ERROR_LIMIT, "an element has more than %d attributes", ATTRS_MAX);
   }
-  return TRUE;
+  if (bad != NULL)
+    *line = line_of(text, bad);
+  return bad == NULL;
 }

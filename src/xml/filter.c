@@ -26,8 +26,15 @@ static gboolean read_priority(const char *text, int *priority) {
   return TRUE;
 }
 
-static gboolean valid_filter_name(const char *name) {
-  return name != NULL && *name != '\0' && strchr(name, '/') == NULL;
+/* @what is what has the name: "filter", "filterref". */
+static gboolean check_filter_name(const char *what, const char *name, GError **error) {
+  if (name != NULL && *name != '\0' && strchr(name, '/') == NULL)
+    return TRUE;
+  if (name == NULL || *name == '\0')
+    g_set_error(error, NWF_ERROR, NWF_ERROR_INVALID, "%s has no name", what);
+  else
+    g_set_error(error, NWF_ERROR, NWF_ERROR_INVALID, "%s has name '%.64s', which holds a slash", what, name);
+  return FALSE;
 }
 
 static gboolean start_filter(FilterReader *reader, const NwfXmlElement *element, GError **error) {
@@ -38,11 +45,8 @@ static gboolean start_filter(FilterReader *reader, const NwfXmlElement *element,
     g_set_error(error, NWF_ERROR, NWF_ERROR_XML, "the root element is <%.64s>, not <filter>", element->name);
     return FALSE;
   }
-  if (!valid_filter_name(name)) {
-    g_set_error(error, NWF_ERROR, NWF_ERROR_INVALID,
-                name == NULL || *name == '\0' ? "filter has no name" : "filter name '%.64s' holds a slash", name);
+  if (!check_filter_name("filter", name, error))
     return FALSE;
-  }
   reader->filter = nwf_filter_new(name);
   if (chain != NULL) {
     g_free(reader->filter->chain);
@@ -91,13 +95,8 @@ static gboolean start_rule(FilterReader *reader, const NwfXmlElement *element, G
 
 static gboolean start_reference(FilterReader *reader, const NwfXmlElement *element, GError **error) {
   const char *filter = nwf_xml_attr(element, "filter");
-  if (!valid_filter_name(filter)) {
-    g_set_error(error, NWF_ERROR, NWF_ERROR_INVALID,
-                filter == NULL || *filter == '\0' ? "filterref names no filter"
-                                                  : "filterref's filter '%.64s' holds a slash",
-                filter);
+  if (!check_filter_name("filterref's filter", filter, error))
     return FALSE;
-  }
   reader->reference = nwf_filter_ref_new(filter);
   reader->reference->line = element->line;
   return TRUE;

@@ -181,10 +181,16 @@ static void give_parser_back(xmlParserCtxt *parser, gsize length) {
 }
 
 static void prefix_place(GError **error, const char *file, guint line) {
+  if (error == NULL)
+    return;
   if (file != NULL)
     g_prefix_error(error, "%s:%u: ", file, line);
   else
     g_prefix_error(error, "line %u: ", line);
+  /* values of the document are cut to fit a message, perhaps within a character */
+  char *message = g_utf8_make_valid((*error)->message, -1);
+  g_free((*error)->message);
+  (*error)->message = message;
 }
 
 static void take_error(Reader *reader, const char *file, GError **error) {
