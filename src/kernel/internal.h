@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/**
+ * What the files of this floor share: the socket, a batch of messages, the decoder.
+ *
+ * Attribute numbers are those of linux/netfilter/nf_tables.h; the layout of user data is nft's
+ * own (libnftnl's udata.h), since nft prints from it.
+ */
+#pragma once
+
+#include "kernel/kernel.h"
+
+#include <arpa/inet.h>
+#include <libmnl/libmnl.h>
+#include <linux/netfilter.h>
+#include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter/nfnetlink.h>
+
+struct NwfKernel {
+  struct mnl_socket *socket;
+  guint32 portid;
+  guint32 seq;     /* of the next message */
+  guint8 *receive; /* NWF_RECEIVE_SIZE bytes */
+};
+
+#define NWF_RECEIVE_SIZE (1u << 20)
+
+/* Kinds of user data (type, length, value), libnftnl/udata.h. */
+enum {
+  NWF_UDATA_COMMENT = 0,           /* of rules, elements, tables and chains */
+  NWF_UDATA_ELEMENT_FLAGS = 1,     /* of elements */
+  NWF_UDATA_INTERVAL_OPEN = 1,     /* the flag: an interval that has no end marker */
+  NWF_UDATA_SET_KEY_BYTEORDER = 0, /* of sets, from here on */
+  NWF_UDATA_SET_DATA_BYTEORDER = 1,
+  NWF_UDATA_SET_KEY_TYPEOF = 3,
+  NWF_UDATA_SET_DATA_INTERVAL = 6,
+  NWF_UDATA_SET_COMMENT = 7,
+};
+
+#define NWF_SET_DATA_VERDICT 0xffffff00u /* NFT_DATA_VERDICT */
+#define NWF_SET_TYPE_BITS 6              /* nft: a concatenation's type is its parts' types, six bits each */
+#define NWF_SET_TYPE_INTEGER 4           /* nft: TYPE_INTEGER */
+#define NWF_SET_TYPE_INET_PROTOCOL 12    /* nft: TYPE_INET_PROTOCOL */
+
+/* The kernel's NFT_RULE_MAXEXPRS (net/netfilter/nf_tables_api.c): more and a rule is refused. */
+#define NWF_RULE_EXPRS_MAX 128
+/* Room that every message begun may fill: an attribute's length has 16 bits. */
+#define NWF_MESSAGE_MAX (64u << 10)
+/* Elements go into messages of about this size. */
+#define NWF_ELEMENTS_SIZE (32u << 10)
+
+/* --- socket.c: requests --- */
+
+void nwf_kernel_error(GError **error, int code, const char *what);
+/** Sends a request and calls @callback for each message of the answer. FALSE with errno in @code (EINTR: somebody
+ * changed what was dumped, so the answer is worth nothing). */
+gboolean nwf_kernel_talk(NwfKernel *kernel, struct nlmsghdr *request, mnl_cb_t callback, gpointer data, int *code);
+/** Begins a request in @buffer (MNL_SOCKET_BUFFER_SIZE bytes). */
+struct nlmsghdr *nwf_kernel_request(NwfKernel *kernel, void *buffer, guint subsystem, guint message, guint flags,
+                                    guint family);
+
+/* --- batch.c: many messages that hold or fall together --- */
+
+/** Where a message comes from, to name the culprit when the kernel refuses it. */
+typedef struct {
+  gsize offset; /* in the batch */
+  guint change; /* index in the changes */
+  guint item;   /* of its chain's rules, of its set's elements, or more changes on: the first element */
+} NwfOrigin;
+
+typedef struct {
+  guint8 *data;
+  gsize length;
+  gsize size;
+  guint32 seq;     /* of the message that begins the batch; message i of @origins has seq + 1 + i */
+  guint32 set_id;  /* the last given to a new set */
+  GArray *origins; /* of NwfOrigin */
+} NwfBatch;
+
+/** What the kernel said of a batch. */
+typedef struct {
+  int code;       /* errno of the first message that failed, 0: it holds */
+  guint32 seq;    /* that message */
+  guint32 offset; /* of the attribute at fault in that message, 0: not told */
+  char *text;     /* the kernel's own words, or NULL */
+} NwfBatchAnswer;
+
+void nwf_batch_init(NwfBatch *batch, guint32 seq, guint32 generation);
+void nwf_batch_clear(NwfBatch *batch);
+/** Begins a message with NWF_MESSAGE_MAX bytes of room; NULL never. */
+struct nlmsghdr *nwf_batch_begin(NwfBatch *batch, guint message, guint flags, guint change, guint item);
+void nwf_batch_end(NwfBatch *batch, struct nlmsghdr *message);
+/** Sends it; without @commit the kernel checks all of it and forgets it. FALSE with errno in @answer. */
+gboolean nwf_batch_send(NwfKernel *kernel, NwfBatch *batch, gboolean commit, NwfBatchAnswer *answer);
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(NwfBatch, nwf_batch_clear)
+
+/* --- encode.c, set-encode.c, expr-encode.c --- */
+
+/** Appends the messages of all @changes. */
+gboolean nwf_encode_changes(NwfBatch *batch, const GArray *changes, GError **error);
+void nwf_encode_set(NwfBatch *batch, const NwfSet *set, guint change);
+/** Appends @count elements as messages of bounded size; @first is the origin's item of the first. */
+void nwf_encode_elements(NwfBatch *batch, guint message, const NwfSet *set, const NwfElement *const *elements,
+                         guint count, guint change, guint first);
+/** The index of the element in @message whose attribute begins at or holds @offset. */
+guint nwf_encode_element_at(const struct nlmsghdr *message, guint32 offset);
+void nwf_encode_comment(struct nlmsghdr *message, guint16 attribute, const char *comment);
+/** Puts a rule's expressions. */
+void nwf_encode_exprs(struct nlmsghdr *message, const NwfNftRule *rule);
+void nwf_encode_verdict(struct nlmsghdr *message, guint16 attribute, const NwfVerdict *verdict);
+
+/* --- culprit.c --- */
+
+/** Sets @error to what was refused and why. */
+void nwf_culprit_error(GError **error, const NwfBatch *batch, const GArray *changes, const NwfBatchAnswer *answer);
+
+/* --- typeof.c: how nft writes down what a set's key was made of --- */
+
+/** Whether nft's text form has to declare the set with typeof. */
+gboolean nwf_set_needs_typeof(const NwfSet *set);
+/** Appends the set's NWF_UDATA_SET_KEY_TYPEOF to @data (@size bytes, @length used). */
+gsize nwf_typeof_put(const NwfSet *set, guint8 *data, gsize length);
+/** Reads the fields of a set from one. FALSE: not of our making. */
+gboolean nwf_typeof_get(const guint8 *data, gsize length, guint n_fields, NwfField *fields, NwfRawPart *raw);
+
+/* --- decode.c, set-decode.c, expr-decode.c --- */
+
+/** A ruleset being read back. */
+typedef struct {
+  NwfRuleset *ruleset;
+  gboolean table;  /* our table was there */
+  guint32 use;     /* what it says it holds */
+  guint32 objects; /* chains and sets that were told of */
+  NwfChain *chain; /* of the last rule, since rules come chain by chain */
+} NwfDecoder;
+
+void nwf_decoder_init(NwfDecoder *decoder);
+/** Adds what one message holds: NEWTABLE, NEWCHAIN, NEWSET, NEWSETELEM and NEWRULE, objects before what is in them.
+ * Other tables are passed over; what is not of our making leaves its mark (NWF_EXPR_FOREIGN,
+ * NwfRuleset.foreign). Never fails, whatever the message holds within its length. */
+void nwf_decode_message(NwfDecoder *decoder, const struct nlmsghdr *message);
+/** Pairs the ends of intervals, sorts, and gives the ruleset away: NULL when there was no table. */
+NwfRuleset *nwf_decoder_finish(NwfDecoder *decoder);
+/** All of the above over a buffer (aligned to 4 bytes) that may hold anything. NULL or a ruleset. */
+NwfRuleset *nwf_decode_buffer(const guint8 *data, gsize length);
+
+typedef struct {
+  const struct nlattr *attr[32];
+} NwfAttrs;
+
+/** Sorts attributes by their number; those beyond @max are forgotten, and FALSE is returned when
+ * there is one. */
+gboolean nwf_attrs_parse(const void *data, gsize length, guint max, NwfAttrs *attrs);
+gboolean nwf_attrs_nested(const struct nlattr *nest, guint max, NwfAttrs *attrs);
+gboolean nwf_attrs_message(const struct nlmsghdr *message, guint max, NwfAttrs *attrs);
+/** The attribute's number (network byte order), or @fallback when it is not there or has another size. */
+guint32 nwf_attr_u32(const struct nlattr *attr, guint32 fallback);
+guint64 nwf_attr_u64(const struct nlattr *attr, guint64 fallback);
+/** The attribute's text, or NULL when it is not there or has no end. */
+const char *nwf_attr_text(const struct nlattr *attr);
+/** The bytes of a NFTA_DATA_VALUE within @nest: FALSE unless there are exactly @length. */
+gboolean nwf_attr_value(const struct nlattr *nest, void *value, gsize length);
+gboolean nwf_decode_verdict(const struct nlattr *nest, NwfVerdict *verdict);
+/** The comment in user data, or NULL; @kind is NWF_UDATA_COMMENT or NWF_UDATA_SET_COMMENT. */
+const char *nwf_decode_comment(const struct nlattr *udata, guint8 kind);
+/** The value of @kind in user data; NULL when there is none. */
+const guint8 *nwf_udata_find(const struct nlattr *udata, guint8 kind, guint8 *length);
+
+/** FALSE: the set is not of our making and was not added. */
+gboolean nwf_decode_set(NwfRuleset *ruleset, const char *name, const NwfAttrs *attrs);
+/** FALSE: an element is not of our making. */
+gboolean nwf_decode_elements(NwfRuleset *ruleset, NwfSet *set, const struct nlattr *list);
+void nwf_decode_intervals(NwfSet *set);
+/** Reads a rule's expressions into @exprs (NWF_RULE_EXPRS_MAX of them). FALSE: not of our making. */
+gboolean nwf_decode_exprs(const struct nlattr *list, NwfExpr *exprs, guint *n_exprs);
+/** The field at a place, NWF_FIELD_RAW for a place without name; NWF_FIELD_NONE when meta or ct have no such key of
+ * ours. */
+NwfField nwf_field_at(NwfBase base, guint32 offset, guint32 length);
