@@ -249,20 +249,23 @@ static gboolean is_payload(const NwfTest *test) {
   return test->base == NWF_BASE_LL || test->base == NWF_BASE_NH || test->base == NWF_BASE_TH;
 }
 
-/* A mask of whole bytes from the left is a shorter field. */
+/* A field of which only the first bytes count is a shorter field. */
 static void shorten_masked(NwfTest *test) {
   if (!test->has_mask || !is_payload(test))
     return;
-  guint bytes = 0;
-  while (bytes < test->length && test->mask[bytes] == 0xff)
-    bytes++;
-  for (guint i = bytes; i < test->length; i++)
-    if (test->mask[i])
-      return;
-  test->has_mask = FALSE;
-  memset(test->mask, 0, sizeof test->mask);
-  test->length = (guint8)bytes;
-  test->field = NWF_FIELD_RAW;
+  guint counted = test->length;
+  while (counted > 1 && test->mask[counted - 1] == 0)
+    counted--;
+  guint whole = 0;
+  while (whole < counted && test->mask[whole] == 0xff)
+    whole++;
+  if (counted < test->length)
+    test->field = NWF_FIELD_RAW;
+  test->length = (guint8)counted;
+  if (whole == counted) {
+    test->has_mask = FALSE;
+    memset(test->mask, 0, sizeof test->mask);
+  }
 }
 
 static gboolean join(NwfTest *a, const NwfTest *b) {
