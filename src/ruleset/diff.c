@@ -15,7 +15,7 @@
 typedef struct {
   const NwfRuleset *have;
   const NwfRuleset *want;
-  GHashTable *remade_sets;   /* names of sets whose type changes, or which become base chains' match */
+  GHashTable *remade_sets;   /* names of sets whose type changes */
   GHashTable *remade_chains; /* names of chains whose hook changes */
   /* one array for each step, in the order in which they are sent */
   GArray *flushes, *element_removals, *early_removals, *sets, *chains, *elements, *rules, *removals;
@@ -208,8 +208,8 @@ static void put(GArray *all, GArray *step) {
   g_array_unref(step);
 }
 
-/** A removed set goes before chains do (its elements may jump to them), and a chain that is made
- * anew after the sets that point at it; so sets stand before chains among the early removals. */
+/** compare_sets comes before compare_chains, as a map whose elements jump to a chain has to go
+ * before the chain. */
 static void run(Diff *diff, GArray *changes) {
   diff->flushes = changes_new();
   diff->element_removals = changes_new();
@@ -240,12 +240,16 @@ GArray *nwf_ruleset_diff(const NwfRuleset *have, const NwfRuleset *want) {
       add(changes, NWF_CHANGE_DELETE_TABLE, NULL, NULL, NULL);
     return changes;
   }
-  if (!have)
+  /* what is not ours in the table has no name here by which it could be taken away */
+  gboolean replace = have && have->foreign;
+  if (replace)
+    add(changes, NWF_CHANGE_DELETE_TABLE, NULL, NULL, NULL);
+  if (!have || replace)
     add(changes, NWF_CHANGE_ADD_TABLE, NULL, NULL, NULL);
-  g_autoptr(NwfRuleset) empty = have ? NULL : nwf_ruleset_new();
+  g_autoptr(NwfRuleset) empty = have && !replace ? NULL : nwf_ruleset_new();
   g_autoptr(GHashTable) sets = g_hash_table_new(g_str_hash, g_str_equal);
   g_autoptr(GHashTable) chains = g_hash_table_new(g_str_hash, g_str_equal);
-  Diff diff = {.have = have ? have : empty, .want = want, .remade_sets = sets, .remade_chains = chains};
+  Diff diff = {.have = empty ? empty : have, .want = want, .remade_sets = sets, .remade_chains = chains};
   run(&diff, changes);
   return changes;
 }
