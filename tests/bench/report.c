@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "report.h"
+
+#include <gio/gio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+static const char *verdict(const Series *series) {
+  if (series->limit <= 0)
+    return "";
+  return series_median(series) < series->limit ? "  yes" : "  NO";
+}
+
+static void print_number(const Series *series, double number) {
+  int digits = g_str_equal(series->unit, "") ? 3 : number >= 100 ? 0 : 2;
+  printf("%10.*f", digits, number);
+}
+
+void report_print(const GPtrArray *series) {
+  printf("%-10s %-46s %5s %10s%10s%10s%10s  %s\n", "", "", "ports", "median", "25%", "75%", "least", "");
+  for (guint i = 0; i < series->len; i++) {
+    const Series *one = g_ptr_array_index(series, i);
+    gboolean same = i > 0 && g_str_equal(((Series *)g_ptr_array_index(series, i - 1))->scenario, one->scenario);
+
+    printf("%-10s %-46s %5u ", same ? "" : one->scenario, one->what, one->ports);
+    print_number(one, series_median(one));
+    print_number(one, series_quantile(one, 0.25));
+    print_number(one, series_quantile(one, 0.75));
+    print_number(one, series_quantile(one, 0));
+    printf("  %s", one->unit);
+    if (one->limit > 0)
+      printf("%sbelow %g:%s", *one->unit ? ", " : "", one->limit, verdict(one));
+    putchar('\n');
+  }
+}
+
+/* The first line of a file, or the rest of the line that begins with @key. */
+static char *read_line(const char *path, const char *key) {
+  g_autofree char *text = NULL;
+  const char *start;
+
+  if (!g_file_get_contents(path, &text, NULL, NULL))
+    return g_strdup("");
+  start = key ? strstr(text, key) : text;
+  if (!start)
+    return g_strdup("");
+  start += key ? strlen(key) : 0;
+  start += strspn(start, "\t :");
+  return g_strndup(start, strcspn(start, "\n"));
+}
+
+static json_t *describe_machine(void) {
+  g_autofree char *processor = read_line("/proc/cpuinfo", "model name");
+  g_autofree char *load = read_line("/proc/loadavg", NULL);
+  g_autofree char *br_netfilter = read_line("/proc/sys/net/bridge/bridge-nf-call-iptables", NULL);
+  struct utsname name;
+
+  uname(&name);
+  return json_pack("{s:s, s:s, s:i, s:s, s:s}", "kernel", name.release, "processor", processor, "processors",
+                   (int)sysconf(_SC_NPROCESSORS_ONLN), "load", load, "bridge-nf-call-iptables", br_netfilter);
+}
+
+gboolean report_write_json(const Bench *bench, const GPtrArray *series, const char *path, GError **error) {
+  json_t *list = json_array();
+
+  for (guint i = 0; i < series->len; i++)
+    json_array_append_new(list, series_to_json(g_ptr_array_index(series, i)));
+  json_t *document = json_pack("{s:o, s:i, s:i, s:o}", "machine", describe_machine(), "rounds", (int)bench->rounds,
+                               "window_ms", (int)bench->window_ms, "results", list);
+  char *text = json_dumps(document, JSON_INDENT(1) | JSON_REAL_PRECISION(9));
+  gboolean ok = g_file_set_contents(path, text, -1, error);
+  free(text);
+  json_decref(document);
+  return ok;
+}

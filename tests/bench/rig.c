@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "rig.h"
+#include "guests.h"
+
+#include <errno.h>
+#include <gio/gio.h>
+#include <linux/filter.h>
+#include <net/if.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+
+#define QUEUE_LENGTH 4
+
+static gboolean fail(GError **error, const char *what) {
+  g_set_error(error, G_IO_ERROR, g_io_error_from_errno(errno), "%s: %s", what, g_strerror(errno));
+  return FALSE;
+}
+
+/* A tap is a descriptor, and a thousand are more than a process usually may have. */
+static void allow_descriptors(guint n) {
+  struct rlimit limit;
+
+  if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= n)
+    return;
+  limit.rlim_cur = n;
+  limit.rlim_max = MAX(limit.rlim_max, n);
+  if (setrlimit(RLIMIT_NOFILE, &limit) < 0)
+    g_debug("descriptors: %s", g_strerror(errno));
+}
+
+static gboolean shorten_queues(Rig *rig, GError **error) {
+  for (guint i = 0; i < rig->n; i++) {
+    struct ifreq request = {.ifr_qlen = QUEUE_LENGTH};
+    g_strlcpy(request.ifr_name, lab_name(rig->lab, i), sizeof request.ifr_name);
+    if (ioctl(lab_fd(rig->lab, lab_host(rig->lab)), SIOCSIFTXQLEN, &request) < 0)
+      return fail(error, "queue length");
+  }
+  return TRUE;
+}
+
+Rig *rig_new(const Bench *bench, guint n, GError **error) {
+  g_autoptr(Rig) rig = g_new0(Rig, 1);
+  g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
+
+  bench_progress(bench, "making a bridge with %u ports", n);
+  allow_descriptors(n + 64);
+  for (guint i = 0; i < n; i++)
+    g_ptr_array_add(names, g_strdup(guest_make(i).port));
+  rig->n = n;
+  rig->lab = lab_new((const char *const *)names->pdata, n, error);
+  rig->kernel = rig->lab ? nwf_kernel_open(error) : NULL; /* after the lab, which may choose the namespace */
+  if (!rig->kernel || !shorten_queues(rig, error))
+    return NULL;
+  for (guint i = 0; i < n; i++)
+    if (!lab_add_address(rig->lab, i, guest_make(i).mac, error))
+      return NULL;
+  return g_steal_pointer(&rig);
+}
+
+void rig_free(Rig *rig) {
+  if (!rig)
+    return;
+  lab_free(rig->lab);
+  if (rig->kernel)
+    nwf_kernel_close(rig->kernel);
+  g_free(rig);
+}
+
+static gboolean run_nft(const char *const *argv, const char *text, GError **error) {
+  g_autoptr(GSubprocess) nft =
+      g_subprocess_newv(argv, G_SUBPROCESS_FLAGS_STDIN_PIPE | G_SUBPROCESS_FLAGS_STDERR_PIPE, error);
+  g_autofree char *said = NULL;
+
+  if (!nft || !g_subprocess_communicate_utf8(nft, text, NULL, NULL, &said, error))
+    return FALSE;
+  if (g_subprocess_get_successful(nft))
+    return TRUE;
+  g_set_error(error, G_IO_ERROR, G_IO_ERROR_FAILED, "nft: %s", said);
+  return FALSE;
+}
+
+gboolean rig_load_text(const char *text, GError **error) {
+  return run_nft((const char *const[]){"nft", "-f", "-", NULL}, text, error);
+}
+
+gboolean rig_flush(Rig *rig, GError **error) {
+  return run_nft((const char *const[]){"nft", "flush", "ruleset", NULL}, "", error);
+}
+
+gboolean rig_expect(Rig *rig, guint from, const guint8 *frame, gsize length, int to, gboolean arrives, GError **error) {
+  g_autofree gboolean *arrived = g_new0(gboolean, lab_n_stations(rig->lab));
+
+  if (!lab_send(rig->lab, from, frame, length, arrived, error))
+    return FALSE;
+  for (guint i = 0; i < rig->n; i++) {
+    gboolean expected = arrives && i != from && (to < 0 || i == (guint)to);
+    if (arrived[i] == expected)
+      continue;
+    g_set_error(error, G_IO_ERROR, G_IO_ERROR_FAILED, "the frame %s at %s, so nothing was measured",
+                expected ? "did not arrive" : "arrived", lab_name(rig->lab, i));
+    return FALSE;
+  }
+  return TRUE;
+}
+
+gboolean rig_deafen_host(Rig *rig, GError **error) {
+  struct sock_filter nothing = {BPF_RET | BPF_K, 0, 0, 0};
+  struct sock_fprog program = {1, &nothing};
+
+  if (setsockopt(lab_fd(rig->lab, lab_host(rig->lab)), SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program) < 0)
+    return fail(error, "packet socket");
+  return TRUE;
+}
+
+static gboolean send_many(Rig *rig, guint from, const guint8 *frame, gsize length, guint n, GError **error) {
+  for (guint i = 0; i < n; i++)
+    if (!lab_send_blind(rig->lab, from, frame, length, error))
+      return FALSE;
+  return TRUE;
+}
+
+gboolean rig_time(Rig *rig, guint from, const guint8 *frame, gsize length, guint window_ms, RigTime *time,
+                  GError **error) {
+  /* The first ones fill the queues and warm the caches, the next tell how many fit the window. */
+  const guint first = 2 * QUEUE_LENGTH, probe = 16;
+
+  if (!send_many(rig, from, frame, length, first, error))
+    return FALSE;
+  gint64 start = bench_clock_cpu();
+  if (!send_many(rig, from, frame, length, probe, error))
+    return FALSE;
+  gint64 one = MAX((bench_clock_cpu() - start) / probe, 1);
+  guint n = (guint)CLAMP((gint64)window_ms * 1000000 / one, 16, 10000000);
+
+  gint64 wall = bench_clock_wall(), cpu = bench_clock_cpu();
+  if (!send_many(rig, from, frame, length, n, error))
+    return FALSE;
+  time->cpu = (double)(bench_clock_cpu() - cpu) / n;
+  time->wall = (double)(bench_clock_wall() - wall) / n;
+  return TRUE;
+}
+
+gboolean rig_enter_bare(Rig *rig, gpointer data, GError **error) {
+  return TRUE;
+}
+
+gboolean rig_enter_ruleset(Rig *rig, gpointer data, GError **error) {
+  return nwf_kernel_install(rig->kernel, data, NULL, error);
+}
+
+gboolean rig_enter_text(Rig *rig, gpointer data, GError **error) {
+  return rig_load_text(data, error);
+}
+
+typedef struct {
+  Series *wall, *cpu, *ratio;
+} VariantSeries;
+
+static VariantSeries *make_series(const Bench *bench, const RigVariant *variants, guint n, guint ports,
+                                  const char *unit, const double *limits) {
+  VariantSeries *series = g_new0(VariantSeries, n);
+
+  for (guint v = 0; v < n; v++) {
+    g_autofree char *cpu = g_strdup_printf("%s, processor time", variants[v].name);
+    g_autofree char *ratio = g_strdup_printf("%s / %s", variants[v].name, variants[0].name);
+    series[v].wall = bench_series(bench, variants[v].name, unit, ports);
+    series[v].cpu = bench_series(bench, cpu, unit, ports);
+    series[v].ratio = bench_series(bench, ratio, "", ports);
+    series[v].ratio->limit = limits ? limits[v] : 0;
+  }
+  return series;
+}
+
+static void emit_series(const Bench *bench, VariantSeries *series, guint n, gboolean emit) {
+  for (guint v = 0; v < n; v++) {
+    if (emit) {
+      bench_emit(bench, series[v].wall);
+      bench_emit(bench, series[v].cpu);
+      if (v > 0)
+        bench_emit(bench, series[v].ratio);
+    }
+    series_free(series[v].wall);
+    series_free(series[v].cpu);
+    series_free(series[v].ratio);
+  }
+  g_free(series);
+}
+
+/* The ratio is that of processor times: what else ran meanwhile falls out of it. */
+static gboolean compare_once(Rig *rig, const Bench *bench, const RigVariant *variants, guint n, const guint8 *frame,
+                             gsize length, double divisor, VariantSeries *series, GError **error) {
+  double first = 0;
+
+  for (guint v = 0; v < n; v++) {
+    RigTime time;
+    if (!rig_flush(rig, error) || !variants[v].enter(rig, variants[v].data, error) ||
+        !rig_time(rig, 0, frame, length, bench->window_ms, &time, error))
+      return FALSE;
+    series_add(series[v].wall, time.wall / divisor);
+    series_add(series[v].cpu, time.cpu / divisor);
+    if (v == 0)
+      first = time.cpu;
+    else
+      series_add(series[v].ratio, time.cpu / first);
+  }
+  return TRUE;
+}
+
+gboolean rig_compare(Rig *rig, const Bench *bench, const RigVariant *variants, guint n_variants, const guint8 *frame,
+                     gsize length, double divisor, const char *unit, const double *limits, GError **error) {
+  VariantSeries *series = make_series(bench, variants, n_variants, rig->n, unit, limits);
+  gboolean ok = TRUE;
+
+  for (guint round = 0; ok && round < bench->rounds; round++) {
+    bench_progress(bench, "%u ports: round %u of %u", rig->n, round + 1, bench->rounds);
+    ok = compare_once(rig, bench, variants, n_variants, frame, length, divisor, series, error);
+  }
+  emit_series(bench, series, n_variants, ok);
+  return ok;
+}
