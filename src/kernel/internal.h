@@ -117,7 +117,7 @@ void nwf_culprit_error(GError **error, const NwfBatch *batch, const GArray *chan
 /* --- typeof.c: how nft writes down what a set's key was made of --- */
 
 /** Whether nft's text form has to declare the set with typeof. */
-gboolean nwf_set_needs_typeof(const NwfSet *set);
+gboolean nwf_typeof_wanted(const NwfSet *set);
 /** Appends the set's NWF_UDATA_SET_KEY_TYPEOF to @data (@size bytes, @length used). */
 gsize nwf_typeof_put(const NwfSet *set, guint8 *data, gsize length);
 /** Reads the fields of a set from one. FALSE: not of our making. */

@@ -73,11 +73,12 @@ gboolean nwf_kernel_probe(NwfKernel *kernel, guint *features, GError **error) {
     return FALSE;
   }
   for (gsize i = 0; i < G_N_ELEMENTS(probes); i++) {
+    /* no need to have the kernel look for modules that would not help */
+    if (probes[i].feature == NWF_FEATURE_CONNLIMIT && !(*features & NWF_FEATURE_CT))
+      continue;
     if (can(kernel, &probes[i].expr, &answer))
       *features |= probes[i].feature;
     g_free(answer.text);
   }
-  if (!(*features & NWF_FEATURE_CT))
-    *features &= ~(guint)NWF_FEATURE_CONNLIMIT;
   return TRUE;
 }

@@ -51,9 +51,10 @@ void nwf_encode_comment(struct nlmsghdr *message, guint16 attribute, const char 
 
 /** nft: 0 unknown, 1 host, 2 big endian; concatenations and protocol numbers have none. */
 static guint32 byteorder(const NwfSet *set) {
-  if (set->n_fields > 1 || part_type(set, 0) == NWF_SET_TYPE_INET_PROTOCOL)
+  guint32 type = part_type(set, 0);
+  if (set->n_fields > 1 || type == NWF_SET_TYPE_INET_PROTOCOL)
     return 0;
-  return nwf_fields[set->fields[0]].host_order ? 1 : 2;
+  return type == nwf_fields[NWF_FIELD_IIFNAME].set_type_id ? 1 : 2;
 }
 
 static void put_set_udata(struct nlmsghdr *message, const NwfSet *set) {

@@ -36,7 +36,7 @@ static const struct {
     {NWF_FIELD_TH_DPORT, 11, 2},
 };
 
-gboolean nwf_set_needs_typeof(const NwfSet *set) {
+gboolean nwf_typeof_wanted(const NwfSet *set) {
   for (guint i = 0; i < set->n_fields; i++)
     if (!nwf_fields[set->fields[i]].set_type)
       return TRUE;
@@ -89,7 +89,7 @@ static gsize put_part(const NwfSet *set, guint i, guint8 *data, gsize at) {
 }
 
 gsize nwf_typeof_put(const NwfSet *set, guint8 *data, gsize at) {
-  gboolean wanted = nwf_set_needs_typeof(set);
+  gboolean wanted = nwf_typeof_wanted(set);
   if (set->n_fields == 1 && !wanted)
     return at;
   gsize begin = at = open_nest(data, at, NWF_UDATA_SET_KEY_TYPEOF);
