@@ -26,13 +26,9 @@ static void append_value(GString *out, guint8 type, const guint8 *value, guint l
 }
 
 static void append_operand(GString *out, const NwfOperand *operand, guint8 arg) {
-  if (operand->field == NWF_FIELD_TCP_OPTION) {
-    const char *name = nwf_tcp_option_name(arg);
-    if (name)
-      g_string_append_printf(out, "tcp option %s", name);
-    else
-      g_string_append_printf(out, "tcp option %u", arg);
-  } else if (operand->name)
+  if (operand->field == NWF_FIELD_TCP_OPTION)
+    g_string_append_printf(out, "tcp option %u", arg);
+  else if (operand->name)
     g_string_append(out, operand->name);
   else
     g_string_append_printf(out, "@%s,%u,%u", nwf_base_names[operand->place.base], operand->place.offset * 8u,

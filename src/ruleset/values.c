@@ -110,10 +110,20 @@ gboolean nwf_value_is_name(guint8 type) {
   return type == TYPE_IFNAME;
 }
 
+/** In text nothing quotes a double quote; in JSON a leading @ is a set; and where an asterisk at the end is
+ * escaped, nft takes away every backslash. */
+static gboolean can_be_said(const guint8 *value, gsize used, gboolean json) {
+  if (used > 0 && value[used - 1] == '*' && memchr(value, '\\', used))
+    return FALSE;
+  if (json)
+    return value[0] != '@' && g_utf8_validate((const char *)value, (gssize)used, NULL);
+  return memchr(value, '"', used) == NULL;
+}
+
 /** nft takes a name that ends in an asterisk for a pattern, unless a backslash stands before it. */
 static gboolean append_name(GString *out, const guint8 *value, guint length, gboolean json) {
   gsize used = strnlen((const char *)value, length);
-  if (json ? !g_utf8_validate((const char *)value, (gssize)used, NULL) : memchr(value, '"', used) != NULL)
+  if (!can_be_said(value, used, json))
     return FALSE;
   g_string_append_len(out, (const char *)value, (gssize)used);
   if (used > 0 && value[used - 1] == '*')
@@ -152,13 +162,6 @@ gboolean nwf_value_append(GString *out, guint8 type, const guint8 *value, guint 
     append_hex(out, value, length);
     return TRUE;
   }
-}
-
-const char *nwf_tcp_option_name(guint8 kind) {
-  /* nft knows 5 as sack, but also blocks within it; these have one name in all its releases */
-  static const char *const names[] = {
-      [2] = "maxseg", [3] = "window", [4] = "sack-permitted", [5] = "sack", [8] = "timestamp"};
-  return kind < G_N_ELEMENTS(names) ? names[kind] : NULL;
 }
 
 guint32 nwf_state_mask(const NwfTest *test) {

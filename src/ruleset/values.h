@@ -24,8 +24,9 @@ NwfOperand nwf_operand_of_part(NwfField field, const NwfRawPart *raw);
 /** Learns from a test that was printed. */
 void nwf_print_context_add(NwfPrintContext *context, const NwfTest *test);
 
-/** Appends a value as nft writes it (a name without its quotes). FALSE if nft's text cannot
- * hold it, that is a name with a double quote or (for JSON) broken UTF-8; nothing is appended then. */
+/** Appends a value as nft writes it (a name without its quotes). FALSE, and nothing appended, if that form
+ * cannot hold it: a name with a double quote in text, one that begins with @ or is not UTF-8 in JSON, one that ends in
+ * an asterisk and has a backslash in either. */
 gboolean nwf_value_append(GString *out, guint8 type, const guint8 *value, guint length, gboolean json);
 /** Whether values of this type stand in quotes in text. */
 gboolean nwf_value_is_name(guint8 type);
@@ -34,8 +35,6 @@ extern const char *const nwf_base_names[];    /* "ll", "nh", "th"; by NwfBase */
 extern const char *const nwf_hook_names[];    /* by NwfHook */
 extern const char *const nwf_verdict_names[]; /* by NwfVerdictKind */
 
-/** The option's name in nft ("sack"), or NULL when only its number will do. */
-const char *nwf_tcp_option_name(guint8 kind);
 /** The bits of ct state, one name for each, lowest first. */
 typedef struct {
   guint32 bit;

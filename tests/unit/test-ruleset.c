@@ -27,7 +27,7 @@ static void test_text_of_rules(void) {
       "meta protocol 0x0800 add @limit4 { ip saddr ct count 5 } accept",
       "limit rate 5/second burst 7 packets log group 9 snaplen 128",
       "reject with icmpx port-unreachable",
-      "meta l4proto 6 tcp dport 80-90 tcp option sack exists accept",
+      "meta l4proto 6 tcp dport 80-90 tcp option 5 exists accept",
       "meta l4proto 6 tcp option 77 missing jump other",
       "@th,16,16 != 0x0035 goto other",
       "@nh,96,32 & 0xffffff80 == 0x0a000000 accept",
