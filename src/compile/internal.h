@@ -120,7 +120,9 @@ void nwf_lower_number(NwfLower *lower, NwfAttr attr, NwfField field);
 /** @low, or @low to @high when that is there too. */
 gboolean nwf_lower_range(NwfLower *lower, NwfAttr low, NwfAttr high, NwfField field, GError **error);
 gboolean nwf_lower_ip_range(NwfLower *lower, NwfAttr from, NwfAttr to, NwfField field, GError **error);
-gboolean nwf_lower_ports(NwfLower *lower, GError **error);
+gboolean nwf_lower_ports(NwfLower *lower, gboolean ipv6, GError **error);
+/** That the packet is whole or a first fragment: beside every test of an IPv4 packet's transport header. */
+void nwf_lower_first_fragment(NwfLower *lower);
 void nwf_lower_dscp(NwfLower *lower, gboolean ipv6);
 
 /** Appends a step for each conjunction. */

@@ -85,7 +85,16 @@ gboolean nwf_lower_ip_range(NwfLower *lower, NwfAttr from, NwfAttr to, NwfField 
   return TRUE;
 }
 
-gboolean nwf_lower_ports(NwfLower *lower, GError **error) {
+/* Up to 4 bytes of a transport header are loaded by a shortcut in the kernel that takes a later IPv4
+ * fragment's payload for the header (seen on 6.18; not so for IPv6, nor for longer loads). */
+void nwf_lower_first_fragment(NwfLower *lower) {
+  static const guint8 first[2] = {0, 0}, offset_mask[2] = {0x1f, 0xff}; /* RFC 791: 13 bits of offset */
+  add(lower, nwf_test_masked(NWF_FIELD_IP_FRAG_OFF, first, offset_mask), FALSE);
+}
+
+gboolean nwf_lower_ports(NwfLower *lower, gboolean ipv6, GError **error) {
+  if (!ipv6 && (NWF_HAS(lower, NWF_ATTR_SRCPORTSTART) || NWF_HAS(lower, NWF_ATTR_DSTPORTSTART)))
+    nwf_lower_first_fragment(lower);
   NwfField source = lower->swapped ? NWF_FIELD_TH_DPORT : NWF_FIELD_TH_SPORT;
   NwfField destination = lower->swapped ? NWF_FIELD_TH_SPORT : NWF_FIELD_TH_DPORT;
   return nwf_lower_range(lower, NWF_ATTR_SRCPORTSTART, NWF_ATTR_SRCPORTEND, source, error) &&

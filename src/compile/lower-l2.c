@@ -212,7 +212,7 @@ static gboolean lower_ip_element(NwfLower *lower, GError **error) {
   nwf_lower_ip(lower, NWF_ATTR_DSTIPADDR, NWF_ATTR_DSTIPMASK, lower->swapped ? NWF_FIELD_IP_SADDR : NWF_FIELD_IP_DADDR);
   nwf_lower_number(lower, NWF_ATTR_PROTOCOL, NWF_FIELD_IP_PROTOCOL);
   nwf_lower_dscp(lower, FALSE);
-  return nwf_lower_ports(lower, error);
+  return nwf_lower_ports(lower, FALSE, error);
 }
 
 static gboolean lower_icmpv6_types(NwfLower *lower, GError **error) {
@@ -259,7 +259,7 @@ static gboolean lower_ipv6_element(NwfLower *lower, GError **error) {
   nwf_lower_ip(lower, NWF_ATTR_DSTIPADDR, NWF_ATTR_DSTIPMASK, destination);
   nwf_lower_number(lower, NWF_ATTR_PROTOCOL, NWF_FIELD_L4PROTO);
   nwf_lower_dscp(lower, TRUE);
-  return lower_icmpv6_types(lower, error) && nwf_lower_ports(lower, error);
+  return lower_icmpv6_types(lower, error) && nwf_lower_ports(lower, TRUE, error);
 }
 
 static gboolean lower_nothing(NwfLower *lower, GError **error) {

@@ -73,7 +73,9 @@ static gboolean lower_addresses(NwfLower *lower, gboolean ipv6, GError **error) 
          nwf_lower_ip_range(lower, NWF_ATTR_DSTIPFROM, NWF_ATTR_DSTIPTO, second, error);
 }
 
-static void lower_tcp(NwfLower *lower) {
+static void lower_tcp(NwfLower *lower, gboolean ipv6) {
+  if (!ipv6 && (NWF_HAS(lower, NWF_ATTR_FLAGS) || NWF_HAS(lower, NWF_ATTR_OPTION)))
+    nwf_lower_first_fragment(lower);
   if (NWF_HAS(lower, NWF_ATTR_FLAGS)) {
     const NwfValue *value = lower->resolved->values[NWF_ATTR_FLAGS];
     gboolean negated = NWF_NEGATED(lower, NWF_ATTR_FLAGS);
@@ -91,7 +93,7 @@ static void lower_tcp(NwfLower *lower) {
   }
 }
 
-static void lower_icmp(NwfLower *lower) {
+static void lower_icmp(NwfLower *lower, gboolean ipv6) {
   NwfTest tests[2];
   guint n = 0;
   gboolean has_type = NWF_HAS(lower, NWF_ATTR_TYPE);
@@ -99,6 +101,8 @@ static void lower_icmp(NwfLower *lower) {
     tests[n++] = nwf_test_eq_number(NWF_FIELD_ICMP_TYPE, NWF_NUMBER(lower, NWF_ATTR_TYPE));
   if (NWF_HAS(lower, NWF_ATTR_CODE))
     tests[n++] = nwf_test_eq_number(NWF_FIELD_ICMP_CODE, NWF_NUMBER(lower, NWF_ATTR_CODE));
+  if (n && !ipv6)
+    nwf_lower_first_fragment(lower);
   if (n)
     nwf_conjunctions_add_pair(lower->conjunctions, tests, n,
                               NWF_NEGATED(lower, has_type ? NWF_ATTR_TYPE : NWF_ATTR_CODE));
@@ -111,13 +115,13 @@ static gboolean lower_protocol(NwfLower *lower, GError **error) {
     nwf_conjunctions_add(lower->conjunctions, nwf_test_eq_number(NWF_FIELD_L4PROTO, spec->ip_protocol));
   if (!lower->swapped)
     nwf_lower_mac(lower, NWF_ATTR_SRCMACADDR, NWF_ATTR_SRCMACADDR, NWF_FIELD_ETHER_SADDR);
-  if (!lower_addresses(lower, ipv6, error) || !nwf_lower_ports(lower, error))
+  if (!lower_addresses(lower, ipv6, error) || !nwf_lower_ports(lower, ipv6, error))
     return FALSE;
   nwf_lower_dscp(lower, ipv6);
   if (spec->ip_protocol == IPPROTO_TCP)
-    lower_tcp(lower);
+    lower_tcp(lower, ipv6);
   if (spec->ip_protocol == IPPROTO_ICMP || spec->ip_protocol == IPPROTO_ICMPV6)
-    lower_icmp(lower);
+    lower_icmp(lower, ipv6);
   return TRUE;
 }
 
