@@ -227,7 +227,7 @@ typedef struct {
   NwfAttr attr;
   gboolean negated; /* stood in an element with match='no' */
   NwfVariable *variable; /* NULL: value holds; else the value comes from a parameter; owned */
-  NwfValue value;
+  NwfValue value; /* with a variable only its type is set */
 } NwfMatch;
 
 typedef struct {
@@ -329,6 +329,7 @@ gboolean nwf_value_parse(NwfAttr attr, NwfType type, const char *text, NwfValue 
 /** The value as XML shows it (not escaped); the caller frees it. nwf_value_parse
  * reads it back to an equal value. */
 char *nwf_value_format(NwfAttr attr, const NwfValue *value);
+/** Whether both mean the same; how a number was written does not count. */
 gboolean nwf_value_equal(const NwfValue *a, const NwfValue *b);
 void nwf_value_clear(NwfValue *value);
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /**
- * XML <-> model, over libxml2. No entity is expanded, nothing external is
- * loaded, depth and size are bounded. Errors are NWF_ERROR_* with a message of
+ * XML <-> model, over libxml2. A document type is refused, so that there are no
+ * entities and nothing external; depth, size, and the numbers of attributes,
+ * namespaces and names are bounded. Errors are NWF_ERROR_* with a message of
  * the form "FILE:LINE: what".
  *
  * All functions may be called from any thread at the same time (they share

@@ -11,8 +11,11 @@
 #include <libxml/parserInternals.h>
 #include <string.h>
 
-#define DEPTH_MAX 64        /* ours: the language itself needs 4 */
-#define KEEP_MAX (64 << 10) /* a longer document's parser is not kept, its dictionary may have grown */
+#define DEPTH_MAX 64 /* ours: the language itself needs 4 */
+/* Bytes of different names in one document: ours. The dictionary that libxml2 keeps them in
+ * slows down with their number. A parser whose dictionary has grown is not kept. */
+#define NAMES_MAX (1 << 20)
+#define NAMES_KEEP_MAX (64 << 10)
 
 typedef struct {
   const NwfXmlHandler *handler;
@@ -154,6 +157,7 @@ static xmlParserCtxt *new_parser(void) {
       .internalSubset = internal_subset,
       .serror = ignore_error,
   };
+  xmlDictSetLimit(parser->dict, NAMES_MAX);
   return parser;
 }
 
@@ -172,9 +176,9 @@ static xmlParserCtxt *take_parser(void) {
   return parser;
 }
 
-static void give_parser_back(xmlParserCtxt *parser, gsize length) {
+static void give_parser_back(xmlParserCtxt *parser) {
   parser->_private = NULL;
-  if (length > KEEP_MAX || g_private_get(&thread_parser) != NULL)
+  if (xmlDictGetUsage(parser->dict) > NAMES_KEEP_MAX || g_private_get(&thread_parser) != NULL)
     xmlFreeParserCtxt(parser);
   else
     g_private_set(&thread_parser, parser);
@@ -231,7 +235,7 @@ gboolean nwf_xml_read(const char *text, gsize length, const char *file, const Nw
   gboolean good = read_utf8(&reader, text, length);
   if (!good)
     take_error(&reader, file, error);
-  give_parser_back(reader.parser, length);
+  give_parser_back(reader.parser);
   g_string_free(reader.text, TRUE);
   g_string_free(reader.values, TRUE);
   g_ptr_array_unref(reader.attrs);

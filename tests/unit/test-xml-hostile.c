@@ -81,6 +81,23 @@ static void many_attributes_and_namespaces_end_soon(void) {
   g_assert_cmpint(g_get_monotonic_time() - start, <, 5 * G_USEC_PER_SEC);
 }
 
+static void many_different_names_end_soon(void) {
+  gint64 start = g_get_monotonic_time();
+  g_autoptr(GString) text = g_string_new("<filter name='f'>");
+  for (guint i = 0; i < 1000000; i++)
+    g_string_append_printf(text, "<a%u/>", i);
+  g_string_append(text, "</filter>");
+  assert_refused(text->str, -1, NWF_ERROR_XML, NULL);
+  g_assert_cmpint(g_get_monotonic_time() - start, <, 5 * G_USEC_PER_SEC);
+
+  /* each document with new names must not fill up what the next one has to use */
+  for (guint i = 0; i < 20000; i++) {
+    g_string_printf(text, "<filter name='f'><quite-a-long-name-that-no-other-document-has-%u/></filter>", i);
+    g_autoptr(NwfFilter) filter = parse(text->str);
+    g_assert_nonnull(filter);
+  }
+}
+
 static void hundred_thousand_rules_and_values_are_read(void) {
   gint64 start = g_get_monotonic_time();
   g_autoptr(GString) text = g_string_new("<filter name='f'>");
@@ -136,6 +153,7 @@ int main(int argc, char **argv) {
   TEST(deep_documents_are_refused_at_once);
   TEST(too_large_documents_are_refused);
   TEST(many_attributes_and_namespaces_end_soon);
+  TEST(many_different_names_end_soon);
   TEST(hundred_thousand_rules_and_values_are_read);
   TEST(other_encodings_are_converted_or_refused);
   TEST(a_parser_is_good_again_after_an_error);
