@@ -15,8 +15,7 @@
 typedef struct {
   const NwfRuleset *have;
   const NwfRuleset *want;
-  GHashTable *remade_sets;   /* names of sets whose type changes */
-  GHashTable *remade_chains; /* names of chains whose hook changes */
+  GHashTable *remade_sets; /* names of sets whose type changes */
   /* one array for each step, in the order in which they are sent */
   GArray *flushes, *element_removals, *early_removals, *sets, *chains, *elements, *rules, *removals;
 } Diff;
@@ -44,29 +43,16 @@ static void find_remade(Diff *diff) {
     if (new && !nwf_set_same_type(old, new))
       g_hash_table_add(diff->remade_sets, (gpointer)old->name);
   }
-  for (guint i = 0; i < diff->have->chains->len; i++) {
-    const NwfChain *old = g_ptr_array_index(diff->have->chains, i);
-    const NwfChain *new = nwf_ruleset_chain(diff->want, old->name);
-    if (new && !same_hook(old, new))
-      g_hash_table_add(diff->remade_chains, (gpointer)old->name);
-  }
-}
-
-static gboolean verdict_uses_remade(const Diff *diff, const NwfVerdict *verdict) {
-  return (verdict->kind == NWF_VERDICT_JUMP || verdict->kind == NWF_VERDICT_GOTO) &&
-         g_hash_table_contains(diff->remade_chains, verdict->chain);
 }
 
 static gboolean expr_uses_remade(const Diff *diff, const NwfExpr *expr) {
   if (expr->kind == NWF_EXPR_LOOKUP)
     return g_hash_table_contains(diff->remade_sets, expr->lookup.set);
-  if (expr->kind == NWF_EXPR_CONNLIMIT)
-    return g_hash_table_contains(diff->remade_sets, expr->connlimit.set);
-  return expr->kind == NWF_EXPR_VERDICT && verdict_uses_remade(diff, &expr->verdict);
+  return expr->kind == NWF_EXPR_CONNLIMIT && g_hash_table_contains(diff->remade_sets, expr->connlimit.set);
 }
 
 static gboolean chain_uses_remade(const Diff *diff, const NwfChain *chain) {
-  if (g_hash_table_size(diff->remade_sets) == 0 && g_hash_table_size(diff->remade_chains) == 0)
+  if (g_hash_table_size(diff->remade_sets) == 0)
     return FALSE;
   for (guint i = 0; i < chain->rules->len; i++) {
     const NwfNftRule *rule = &g_array_index(chain->rules, NwfNftRule, i);
@@ -90,7 +76,7 @@ static void flush(Diff *diff, const NwfChain *chain) {
 }
 
 static void compare_chain(Diff *diff, const NwfChain *old, const NwfChain *new) {
-  if (g_hash_table_contains(diff->remade_chains, old->name)) {
+  if (!same_hook(old, new)) { /* nothing refers to it: in one of the two it is a base chain, or in both */
     flush(diff, old);
     add(diff->early_removals, NWF_CHANGE_DELETE_CHAIN, old, NULL, NULL);
     add(diff->chains, NWF_CHANGE_ADD_CHAIN, new, NULL, NULL);
@@ -147,36 +133,32 @@ static GHashTable *index_elements(const NwfSet *set) {
   return index;
 }
 
-static gboolean element_stays(const Diff *diff, const NwfSet *set, const NwfElement *old, const NwfElement *new) {
-  return nwf_element_equal(set, old, new) && !(set->is_map && verdict_uses_remade(diff, &old->verdict));
-}
-
 /** The usual case, nothing changed, needs no index. */
-static gboolean elements_stay(const Diff *diff, const NwfSet *old, const NwfSet *new) {
+static gboolean elements_stay(const NwfSet *old, const NwfSet *new) {
   if (old->elements->len != new->elements->len)
     return FALSE;
   for (guint i = 0; i < old->elements->len; i++)
-    if (!element_stays(diff, old, &g_array_index(old->elements, NwfElement, i),
-                       &g_array_index(new->elements, NwfElement, i)))
+    if (!nwf_element_equal(old, &g_array_index(old->elements, NwfElement, i),
+                           &g_array_index(new->elements, NwfElement, i)))
       return FALSE;
   return TRUE;
 }
 
 static void compare_elements(Diff *diff, const NwfSet *old, const NwfSet *new) {
-  if (new->dynamic || elements_stay(diff, old, new))
+  if (new->dynamic || elements_stay(old, new))
     return;
   g_autoptr(GHashTable) have = index_elements(old);
   g_autoptr(GHashTable) want = index_elements(new);
   for (guint i = 0; i < old->elements->len; i++) {
     const NwfElement *element = &g_array_index(old->elements, NwfElement, i);
     const NwfElement *next = g_hash_table_lookup(want, element);
-    if (!next || !element_stays(diff, old, element, next))
+    if (!next || !nwf_element_equal(old, element, next))
       add(diff->element_removals, NWF_CHANGE_DELETE_ELEMENT, NULL, old, element);
   }
   for (guint i = 0; i < new->elements->len; i++) {
     const NwfElement *element = &g_array_index(new->elements, NwfElement, i);
     const NwfElement *before = g_hash_table_lookup(have, element);
-    if (!before || !element_stays(diff, new, before, element))
+    if (!before || !nwf_element_equal(new, before, element))
       add(diff->elements, NWF_CHANGE_ADD_ELEMENT, NULL, new, element);
   }
 }
@@ -248,8 +230,7 @@ GArray *nwf_ruleset_diff(const NwfRuleset *have, const NwfRuleset *want) {
     add(changes, NWF_CHANGE_ADD_TABLE, NULL, NULL, NULL);
   g_autoptr(NwfRuleset) empty = have && !replace ? NULL : nwf_ruleset_new();
   g_autoptr(GHashTable) sets = g_hash_table_new(g_str_hash, g_str_equal);
-  g_autoptr(GHashTable) chains = g_hash_table_new(g_str_hash, g_str_equal);
-  Diff diff = {.have = empty ? empty : have, .want = want, .remade_sets = sets, .remade_chains = chains};
+  Diff diff = {.have = empty ? empty : have, .want = want, .remade_sets = sets};
   run(&diff, changes);
   return changes;
 }

@@ -135,6 +135,7 @@ static void random_set(GRand *rand, NwfRuleset *ruleset, gint i) {
   g_autofree char *name = name_of("set", i);
   const NwfField fields[] = {NWF_FIELD_IP_SADDR, g_rand_boolean(rand) ? NWF_FIELD_TH_DPORT : NWF_FIELD_ETHER_SADDR};
   NwfSet *set = nwf_ruleset_add_set(ruleset, name, fields, g_rand_boolean(rand) ? 1 : 2);
+  set->size = g_rand_int_range(rand, 0, 3) ? 0 : 100;
   set->is_map = i % 2 == 0 || g_rand_int_range(rand, 0, 4) == 0;
   guint n = (guint)g_rand_int_range(rand, 0, 6);
   for (guint j = 0; j < n; j++) {

@@ -126,6 +126,18 @@ static void test_difference_leads_to_the_new_ruleset(void) {
   g_rand_free(rand);
 }
 
+static void test_a_set_of_another_type_takes_its_users_along(void) {
+  GRand *rand = g_rand_new_with_seed(10);
+  for (guint i = 0; i < 200; i++) {
+    g_autoptr(NwfRuleset) have = nwf_random_ruleset(rand);
+    g_autoptr(NwfRuleset) want = nwf_ruleset_copy(have, rand);
+    for (guint j = 0; j < want->sets->len; j++)
+      ((NwfSet *)g_ptr_array_index(want->sets, j))->size = 7;
+    assert_leads_to(have, want);
+  }
+  g_rand_free(rand);
+}
+
 static void test_dynamic_elements_are_not_compared(void) {
   NwfField field = NWF_FIELD_IP_SADDR, other = NWF_FIELD_ARP_SADDR_IP;
   g_autoptr(NwfRuleset) have = nwf_ruleset_new();
@@ -194,6 +206,8 @@ int main(int argc, char **argv) {
   g_test_add_func("/ruleset/order-does-not-depend-on-history", test_order_does_not_depend_on_history);
   g_test_add_func("/ruleset/equal-rulesets-have-no-difference", test_equal_rulesets_have_no_difference);
   g_test_add_func("/ruleset/difference-leads-to-the-new-ruleset", test_difference_leads_to_the_new_ruleset);
+  g_test_add_func("/ruleset/a-set-of-another-type-takes-its-users-along",
+                  test_a_set_of_another_type_takes_its_users_along);
   g_test_add_func("/ruleset/dynamic-elements-are-not-compared", test_dynamic_elements_are_not_compared);
   g_test_add_func("/ruleset/a-foreign-rule-is-replaced", test_a_foreign_rule_is_replaced);
   g_test_add_func("/ruleset/difference-of-a-large-table-is-quick", test_difference_of_a_large_table_is_quick);
