@@ -33,16 +33,6 @@ gboolean nwf_kernel_commit(NwfKernel *kernel, const GArray *changes, guint32 gen
   return commit(kernel, changes, generation, &code, error);
 }
 
-/** The changes; a table with foreign objects is taken away and made anew in the same transaction. */
-static GArray *difference(const NwfRuleset *have, const NwfRuleset *want) {
-  if (!have || !have->foreign)
-    return nwf_ruleset_diff(have, want);
-  GArray *changes = nwf_ruleset_diff(NULL, want);
-  NwfChange away = {.kind = NWF_CHANGE_DELETE_TABLE};
-  g_array_prepend_val(changes, away);
-  return changes;
-}
-
 gboolean nwf_kernel_install(NwfKernel *kernel, const NwfRuleset *want, guint *changed, GError **error) {
   if (changed)
     *changed = 0;
@@ -54,7 +44,7 @@ gboolean nwf_kernel_install(NwfKernel *kernel, const NwfRuleset *want, guint *ch
       g_usleep(PAUSE_US * attempt);
     if (!nwf_kernel_read(kernel, &have, &generation, error))
       return FALSE;
-    g_autoptr(GArray) changes = difference(have, want);
+    g_autoptr(GArray) changes = nwf_ruleset_diff(have, want);
     if (changes->len == 0)
       return TRUE;
     g_clear_error(error);
