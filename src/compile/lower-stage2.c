@@ -29,14 +29,19 @@ gboolean nwf_stage2_is_void(const NwfRule *rule) {
 }
 
 /* A swapped check that would test nothing but the protocol, because the rule has only a source
- * MAC address, is not made. */
+ * MAC address, is not made. Ends of ranges and masks test nothing by themselves; an ipset and the
+ * state come after that decision. */
 static gboolean only_source_mac(const NwfRule *rule) {
+  static const NwfAttr nothing[] = {NWF_ATTR_SRCMACADDR, NWF_ATTR_SRCIPMASK,  NWF_ATTR_DSTIPMASK,  NWF_ATTR_SRCIPTO,
+                                    NWF_ATTR_DSTIPTO,    NWF_ATTR_SRCPORTEND, NWF_ATTR_DSTPORTEND, NWF_ATTR_STATE,
+                                    NWF_ATTR_COMMENT,    NWF_ATTR_IPSET,      NWF_ATTR_IPSETFLAGS};
   if (!nwf_rule_match(rule, NWF_ATTR_SRCMACADDR))
     return FALSE;
   for (guint i = 0; i < rule->matches->len; i++) {
-    NwfAttr attr = g_array_index(rule->matches, NwfMatch, i).attr;
-    if (attr != NWF_ATTR_SRCMACADDR && attr != NWF_ATTR_STATE && attr != NWF_ATTR_COMMENT && attr != NWF_ATTR_IPSET &&
-        attr != NWF_ATTR_IPSETFLAGS)
+    gboolean tests = TRUE;
+    for (guint j = 0; j < G_N_ELEMENTS(nothing) && tests; j++)
+      tests = g_array_index(rule->matches, NwfMatch, i).attr != nothing[j];
+    if (tests)
       return FALSE;
   }
   return TRUE;
