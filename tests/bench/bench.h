@@ -17,6 +17,7 @@ typedef struct {
   guint ports;         /* 0: those that the scenario names; else only this number */
   const char *filters; /* folder of the filters */
   const char *program; /* nwfilter-nft */
+  const char *table;   /* a document for nft whose rules are measured as well, or NULL */
   const char *folder;  /* an empty folder to write in; what is left there is removed */
   const char *name;    /* the scenario that runs */
   FILE *results;

@@ -26,6 +26,8 @@ static const GOptionEntry entries[] = {
     {"ports", 0, 0, G_OPTION_ARG_INT, &bench.ports, "Bridges of this size only", "N"},
     {"filters", 0, 0, G_OPTION_ARG_FILENAME, &bench.filters, "Folder of the filters (filters)", "DIR"},
     {"program", 0, 0, G_OPTION_ARG_FILENAME, &bench.program, "nwfilter-nft", "FILE"},
+    {"table", 0, 0, G_OPTION_ARG_FILENAME, &bench.table, "Send frames through this nft document (of vnet0 ..) as well",
+     "FILE"},
     {"json", 0, 0, G_OPTION_ARG_FILENAME, &json_path, "Write all samples here as well", "FILE"},
     {G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_STRING_ARRAY, &names, NULL, "[SCENARIO...]"},
     {NULL}};

@@ -158,22 +158,23 @@ typedef struct {
   Series *wall, *cpu, *ratio;
 } VariantSeries;
 
-static VariantSeries *make_series(const Bench *bench, const RigVariant *variants, guint n, guint ports,
-                                  const char *unit, const double *limits) {
-  VariantSeries *series = g_new0(VariantSeries, n);
+static VariantSeries *make_series(const Bench *bench, const GArray *variants, guint ports, const char *unit) {
+  const RigVariant *first = &g_array_index(variants, RigVariant, 0);
+  VariantSeries *series = g_new0(VariantSeries, variants->len);
 
-  for (guint v = 0; v < n; v++) {
-    g_autofree char *cpu = g_strdup_printf("%s, processor time", variants[v].name);
-    g_autofree char *ratio = g_strdup_printf("%s / %s", variants[v].name, variants[0].name);
-    series[v].wall = bench_series(bench, variants[v].name, unit, ports);
+  for (guint v = 0; v < variants->len; v++) {
+    const RigVariant *variant = &g_array_index(variants, RigVariant, v);
+    g_autofree char *cpu = g_strdup_printf("%s, processor time", variant->name);
+    g_autofree char *ratio = g_strdup_printf("%s / %s", variant->name, first->name);
+    series[v].wall = bench_series(bench, variant->name, unit, ports);
     series[v].cpu = bench_series(bench, cpu, unit, ports);
     series[v].ratio = bench_series(bench, ratio, "", ports);
-    series[v].ratio->limit = limits ? limits[v] : 0;
+    series[v].ratio->limit = variant->limit;
   }
   return series;
 }
 
-static void emit_series(const Bench *bench, VariantSeries *series, guint n, gboolean emit) {
+static void finish_series(const Bench *bench, VariantSeries *series, guint n, gboolean emit) {
   for (guint v = 0; v < n; v++) {
     if (emit) {
       bench_emit(bench, series[v].wall);
@@ -189,17 +190,18 @@ static void emit_series(const Bench *bench, VariantSeries *series, guint n, gboo
 }
 
 /* The ratio is that of processor times: what else ran meanwhile falls out of it. */
-static gboolean compare_once(Rig *rig, const Bench *bench, const RigVariant *variants, guint n, const guint8 *frame,
-                             gsize length, double divisor, VariantSeries *series, GError **error) {
+static gboolean compare_once(Rig *rig, const Bench *bench, const GArray *variants, const RigLoad *load,
+                             VariantSeries *series, GError **error) {
   double first = 0;
 
-  for (guint v = 0; v < n; v++) {
+  for (guint v = 0; v < variants->len; v++) {
+    const RigVariant *variant = &g_array_index(variants, RigVariant, v);
     RigTime time;
-    if (!rig_flush(rig, error) || !variants[v].enter(rig, variants[v].data, error) ||
-        !rig_time(rig, 0, frame, length, bench->window_ms, &time, error))
+    if (!rig_flush(rig, error) || !variant->enter(rig, variant->data, error) ||
+        !rig_time(rig, 0, load->frame, load->length, bench->window_ms, &time, error))
       return FALSE;
-    series_add(series[v].wall, time.wall / divisor);
-    series_add(series[v].cpu, time.cpu / divisor);
+    series_add(series[v].wall, time.wall / load->divisor);
+    series_add(series[v].cpu, time.cpu / load->divisor);
     if (v == 0)
       first = time.cpu;
     else
@@ -208,15 +210,24 @@ static gboolean compare_once(Rig *rig, const Bench *bench, const RigVariant *var
   return TRUE;
 }
 
-gboolean rig_compare(Rig *rig, const Bench *bench, const RigVariant *variants, guint n_variants, const guint8 *frame,
-                     gsize length, double divisor, const char *unit, const double *limits, GError **error) {
-  VariantSeries *series = make_series(bench, variants, n_variants, rig->n, unit, limits);
+gboolean rig_compare(Rig *rig, const Bench *bench, const RigVariant *variants, guint n_variants, const RigLoad *load,
+                     GError **error) {
+  g_autoptr(GArray) all = g_array_new(FALSE, FALSE, sizeof(RigVariant));
+  g_autofree char *table = NULL, *name = bench->table ? g_path_get_basename(bench->table) : NULL;
   gboolean ok = TRUE;
 
+  g_array_append_vals(all, variants, n_variants);
+  if (bench->table) {
+    if (!g_file_get_contents(bench->table, &table, NULL, error))
+      return FALSE;
+    RigVariant own = {name, rig_enter_text, table, 0};
+    g_array_append_val(all, own);
+  }
+  VariantSeries *series = make_series(bench, all, rig->n, load->unit);
   for (guint round = 0; ok && round < bench->rounds; round++) {
     bench_progress(bench, "%u ports: round %u of %u", rig->n, round + 1, bench->rounds);
-    ok = compare_once(rig, bench, variants, n_variants, frame, length, divisor, series, error);
+    ok = compare_once(rig, bench, all, load, series, error);
   }
-  emit_series(bench, series, n_variants, ok);
+  finish_series(bench, series, all->len, ok);
   return ok;
 }

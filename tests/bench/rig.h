@@ -46,13 +46,22 @@ typedef struct {
   const char *name;
   gboolean (*enter)(Rig *rig, gpointer data, GError **error);
   gpointer data;
+  double limit; /* what the ratio to the first variant is to stay under; 0: nothing is asked */
 } RigVariant;
 
+/** What is sent in each variant, and how it is counted. */
+typedef struct {
+  guint8 frame[64];
+  gsize length;
+  double divisor; /* of the time of a write */
+  const char *unit;
+} RigLoad;
+
 /** Puts the namespace into one state after the other, @bench's number of rounds, sending the frame
- * each time. Emits for each variant what a write costs, divided by @divisor, and for each but the
- * first its ratio to the first one, round by round. @limits (of the ratios, 0: none) may be NULL. */
-gboolean rig_compare(Rig *rig, const Bench *bench, const RigVariant *variants, guint n_variants, const guint8 *frame,
-                     gsize length, double divisor, const char *unit, const double *limits, GError **error);
+ * each time. Emits for each variant what a write costs, and for each but the first its ratio to the
+ * first one, round by round. The table that the user named is measured as one more variant. */
+gboolean rig_compare(Rig *rig, const Bench *bench, const RigVariant *variants, guint n_variants, const RigLoad *load,
+                     GError **error);
 
 /** Variants: no rules; a NwfRuleset in @data; a document for nft in @data. */
 gboolean rig_enter_bare(Rig *rig, gpointer data, GError **error);

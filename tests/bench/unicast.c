@@ -7,21 +7,22 @@
 
 gboolean bench_unicast(const Bench *bench, GError **error) {
   guint ports = bench->ports ? bench->ports : PORTS, features;
-  guint8 frame[64], spoofed[64];
+  RigLoad load = {.divisor = 1, .unit = "ns/frame"};
+  guint8 spoofed[64];
   g_autoptr(Rig) rig = rig_new(bench, ports, error);
   if (!rig || !nwf_kernel_probe(rig->kernel, &features, error))
     return FALSE;
   g_autoptr(NwfRuleset) table = guests_table(bench->filters, ports, features, error);
   if (!table)
     return FALSE;
-  gsize length = guest_frame_udp(0, 1, frame);
+  load.length = guest_frame_udp(0, 1, load.frame);
   guest_frame_udp(2, 1, spoofed);
-  if (!rig_enter_ruleset(rig, table, error) || !rig_expect(rig, 0, frame, length, 1, TRUE, error) ||
-      !rig_expect(rig, 0, spoofed, length, 1, FALSE, error) || !rig_deafen_host(rig, error))
+  if (!rig_enter_ruleset(rig, table, error) || !rig_expect(rig, 0, load.frame, load.length, 1, TRUE, error) ||
+      !rig_expect(rig, 0, spoofed, load.length, 1, FALSE, error) || !rig_deafen_host(rig, error))
     return FALSE;
   const RigVariant variants[] = {
-      {"bare", rig_enter_bare, NULL},
-      {GUEST_FILTER, rig_enter_ruleset, table},
+      {"bare", rig_enter_bare, NULL, 0},
+      {GUEST_FILTER, rig_enter_ruleset, table, 0},
   };
-  return rig_compare(rig, bench, variants, G_N_ELEMENTS(variants), frame, length, 1, "ns/frame", NULL, error);
+  return rig_compare(rig, bench, variants, G_N_ELEMENTS(variants), &load, error);
 }
