@@ -140,7 +140,7 @@ static void random_set(GRand *rand, NwfRuleset *ruleset, gint i) {
   guint n = (guint)g_rand_int_range(rand, 0, 6);
   for (guint j = 0; j < n; j++) {
     guint8 key[NWF_KEY_MAX] = {10, 0, 0, (guint8)(j * 2 + g_rand_boolean(rand))};
-    NwfVerdict verdict = random_verdict(rand, ruleset, 0);
+    NwfVerdict verdict = random_verdict(rand, ruleset, i + 1); /* no loops: chain i, set i, chain i + 1 */
     nwf_set_add_element(ruleset, set, key, NULL, set->is_map ? &verdict : NULL,
                         g_rand_boolean(rand) ? "comment" : NULL);
   }
@@ -155,10 +155,11 @@ static NwfExpr random_lookup(const NwfSet *set) {
 static void random_rule(GRand *rand, NwfRuleset *ruleset, NwfChain *chain, gint i) {
   NwfExpr exprs[3] = {TEST(nwf_test_eq_number(NWF_FIELD_PROTOCOL, 0x0800))};
   guint n = 1;
-  if (g_rand_boolean(rand) && ruleset->sets->len) {
-    exprs[n++] =
-        random_lookup(g_ptr_array_index(ruleset->sets, (guint)g_rand_int_range(rand, 0, (gint)ruleset->sets->len)));
-    if (!nwf_ruleset_set(ruleset, exprs[1].lookup.set)->is_map)
+  g_autofree char *name = name_of("set", g_rand_int_range(rand, i, POOL));
+  const NwfSet *set = nwf_ruleset_set(ruleset, name);
+  if (set && g_rand_boolean(rand)) {
+    exprs[n++] = random_lookup(set);
+    if (!set->is_map)
       exprs[n++] = (NwfExpr){.kind = NWF_EXPR_VERDICT, .verdict = random_verdict(rand, ruleset, i + 1)};
   } else {
     exprs[n++] = (NwfExpr){.kind = NWF_EXPR_VERDICT, .verdict = random_verdict(rand, ruleset, i + 1)};
