@@ -6,6 +6,20 @@
 
 #include <string.h>
 
+const struct nlmsghdr *nwf_message_at(const guint8 *at, const guint8 *end) {
+  gsize left = (gsize)(end - at);
+  const struct nlmsghdr *message = (const struct nlmsghdr *)at;
+  if (left < sizeof *message || message->nlmsg_len < sizeof *message || message->nlmsg_len > left)
+    return NULL;
+  return message;
+}
+
+const guint8 *nwf_message_next(const struct nlmsghdr *message, const guint8 *end) {
+  const guint8 *at = (const guint8 *)message;
+  gsize left = (gsize)(end - at);
+  return at + MIN(left, ((gsize)message->nlmsg_len + 3) & ~(gsize)3);
+}
+
 gboolean nwf_attrs_parse(const void *data, gsize length, guint max, NwfAttrs *attrs) {
   gboolean known = TRUE;
   memset(attrs, 0, sizeof *attrs);

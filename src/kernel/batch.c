@@ -114,9 +114,9 @@ static void collect_answers(NwfKernel *kernel, const NwfBatch *batch, gboolean c
     }
     if (got <= 0)
       break;
-    int left = (int)got;
-    const struct nlmsghdr *message = (const struct nlmsghdr *)kernel->receive;
-    for (; mnl_nlmsg_ok(message, left); message = mnl_nlmsg_next(message, &left)) {
+    const guint8 *end = kernel->receive + got;
+    for (const struct nlmsghdr *message = nwf_message_at(kernel->receive, end); message;
+         message = nwf_message_at(nwf_message_next(message, end), end)) {
       guint32 distance = message->nlmsg_seq - batch->seq;
       if (distance <= batch->origins->len)
         note_answer(message, last, answer, &done);

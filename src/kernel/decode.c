@@ -169,9 +169,9 @@ NwfRuleset *nwf_decoder_finish(NwfDecoder *decoder) {
 NwfRuleset *nwf_decode_buffer(const guint8 *data, gsize length) {
   NwfDecoder decoder;
   nwf_decoder_init(&decoder);
-  int left = (int)MIN(length, (gsize)G_MAXINT);
-  const struct nlmsghdr *message = (const struct nlmsghdr *)data;
-  for (; mnl_nlmsg_ok(message, left); message = mnl_nlmsg_next(message, &left))
+  const guint8 *end = data + length;
+  for (const struct nlmsghdr *message = nwf_message_at(data, end); message;
+       message = nwf_message_at(nwf_message_next(message, end), end))
     nwf_decode_message(&decoder, message);
   return nwf_decoder_finish(&decoder);
 }

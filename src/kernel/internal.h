@@ -144,6 +144,11 @@ NwfRuleset *nwf_decoder_finish(NwfDecoder *decoder);
 /** All of the above over a buffer (aligned to 4 bytes) that may hold anything. NULL or a ruleset. */
 NwfRuleset *nwf_decode_buffer(const guint8 *data, gsize length);
 
+/** The message at @at when there is a whole one before @end, else NULL; libmnl's own check takes a
+ * length beyond G_MAXINT for a negative one. The next begins at nwf_message_next. */
+const struct nlmsghdr *nwf_message_at(const guint8 *at, const guint8 *end);
+const guint8 *nwf_message_next(const struct nlmsghdr *message, const guint8 *end);
+
 typedef struct {
   const struct nlattr *attr[32];
 } NwfAttrs;

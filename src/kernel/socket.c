@@ -57,10 +57,11 @@ struct nlmsghdr *nwf_kernel_request(NwfKernel *kernel, void *buffer, guint subsy
 }
 
 /** Hands one buffer's messages on. TRUE: the answer is over, with its outcome in @code. */
-static gboolean take_messages(NwfKernel *kernel, int length, guint32 seq, mnl_cb_t callback, gpointer data, int *code,
+static gboolean take_messages(NwfKernel *kernel, gsize length, guint32 seq, mnl_cb_t callback, gpointer data, int *code,
                               gboolean *interrupted) {
-  const struct nlmsghdr *message = (const struct nlmsghdr *)kernel->receive;
-  for (; mnl_nlmsg_ok(message, length); message = mnl_nlmsg_next(message, &length)) {
+  const guint8 *end = kernel->receive + length;
+  for (const struct nlmsghdr *message = nwf_message_at(kernel->receive, end); message;
+       message = nwf_message_at(nwf_message_next(message, end), end)) {
     if (message->nlmsg_seq != seq)
       continue;
     if (message->nlmsg_flags & NLM_F_DUMP_INTR)
@@ -93,7 +94,7 @@ gboolean nwf_kernel_talk(NwfKernel *kernel, struct nlmsghdr *request, mnl_cb_t c
       *code = got < 0 ? errno : EPIPE;
       return FALSE;
     }
-    if (take_messages(kernel, (int)got, request->nlmsg_seq, callback, data, code, &interrupted))
+    if (take_messages(kernel, (gsize)got, request->nlmsg_seq, callback, data, code, &interrupted))
       return *code == 0;
   }
 }
