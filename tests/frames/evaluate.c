@@ -245,7 +245,7 @@ static gboolean asks_for_source_mac_only(const NwfRule *rule) {
   static const NwfAttr others[] = {
       NWF_ATTR_SRCIPADDR,    NWF_ATTR_DSTIPADDR, NWF_ATTR_SRCIPFROM, NWF_ATTR_DSTIPFROM, NWF_ATTR_SRCPORTSTART,
       NWF_ATTR_DSTPORTSTART, NWF_ATTR_TYPE,      NWF_ATTR_CODE,      NWF_ATTR_DSCP,      NWF_ATTR_FLAGS,
-      NWF_ATTR_OPTION,       NWF_ATTR_IPSET,
+      NWF_ATTR_OPTION,
   };
   for (guint i = 0; i < G_N_ELEMENTS(others); i++)
     if (has(rule, others[i]))

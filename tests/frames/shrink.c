@@ -116,6 +116,20 @@ static gboolean replace_variable(NwfFilter *filter, const NwfParameters *paramet
   return TRUE;
 }
 
+/* The n-th parameter of all references, counted on. */
+static gboolean remove_parameter(NwfFilter *filter, const NwfParameters *parameters, guint n) {
+  for (guint i = 0; i < filter->entries->len; i++) {
+    NwfFilterRef *reference = g_array_index(filter->entries, NwfEntry, i).reference;
+    guint count = reference != NULL ? nwf_parameters_count(reference->parameters) : 0;
+    if (n < count) {
+      nwf_parameters_set(reference->parameters, nwf_parameters_name(reference->parameters, n), NULL);
+      return TRUE;
+    }
+    n -= count;
+  }
+  return FALSE;
+}
+
 static NwfRule *nth_rule(NwfFilter *filter, guint n) {
   return n < filter->entries->len ? g_array_index(filter->entries, NwfEntry, n).rule : NULL;
 }
@@ -144,14 +158,12 @@ static gboolean plain_chain(NwfFilter *filter, const NwfParameters *parameters, 
 
 static gboolean try_filter(Trial *trial, Disagreement *disagreement, const NwfFilter *filter, Change change, guint n,
                            gboolean *possible) {
-  g_autoptr(NwfFilter) original = copy_filter(filter), before = copy_filter(filter);
-  NwfFilter *changed = copy_filter(filter);
-  *possible = changed != NULL && original != NULL && change(changed, disagreement->binding->parameters, n);
-  if (!*possible) {
-    nwf_filter_free(changed);
+  g_autoptr(NwfFilter) original = copy_filter(filter), draft = copy_filter(filter);
+  *possible = draft != NULL && original != NULL && change(draft, disagreement->binding->parameters, n);
+  NwfFilter *changed = *possible ? copy_filter(draft) : NULL; /* NULL: no longer a valid filter */
+  if (changed == NULL)
     return FALSE;
-  }
-  g_autofree char *was = nwf_filter_format(before), *is = nwf_filter_format(changed);
+  g_autofree char *was = nwf_filter_format(original), *is = nwf_filter_format(changed);
   if (strcmp(was, is) == 0) {
     nwf_filter_free(changed);
     return FALSE;
@@ -164,8 +176,8 @@ static gboolean try_filter(Trial *trial, Disagreement *disagreement, const NwfFi
 }
 
 static gboolean shrink_filter(Trial *trial, Disagreement *disagreement, const char *name) {
-  static const Change changes[] = {remove_entry,     remove_match,   drop_negation,
-                                   replace_variable, plain_priority, plain_chain};
+  static const Change changes[] = {remove_entry,     remove_match,   drop_negation, replace_variable,
+                                   remove_parameter, plain_priority, plain_chain};
   gboolean smaller = FALSE;
   for (guint i = 0; i < G_N_ELEMENTS(changes); i++) {
     gboolean possible = TRUE;
