@@ -238,11 +238,18 @@ static void add_base_chain(NwfRuleset *ruleset, const Stage *stage) {
   }
 }
 
+static gboolean decides(const NwfRuleset *ruleset, const char *name) {
+  const NwfSet *map = name ? nwf_ruleset_set(ruleset, name) : NULL;
+  for (guint i = 0; map && i < map->elements->len; i++)
+    if (g_array_index(map->elements, NwfElement, i).verdict.kind != NWF_VERDICT_ACCEPT)
+      return TRUE;
+  return FALSE;
+}
+
+/* A hook where every port's verdict is accept would only cost time. */
 void nwf_dispatch_finish(NwfRuleset *ruleset) {
   const Stage *stages[] = {&from_port, &forward, &to_port};
-  for (guint i = 0; i < G_N_ELEMENTS(stages); i++) {
-    const Stage *stage = stages[i];
-    if (nwf_ruleset_set(ruleset, stage->map) || (stage->other && nwf_ruleset_set(ruleset, stage->other)))
-      add_base_chain(ruleset, stage);
-  }
+  for (guint i = 0; i < G_N_ELEMENTS(stages); i++)
+    if (decides(ruleset, stages[i]->map) || decides(ruleset, stages[i]->other))
+      add_base_chain(ruleset, stages[i]);
 }

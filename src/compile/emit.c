@@ -55,7 +55,7 @@ static guint64 hash_expr(guint64 hash, const NwfExpr *expr) {
 }
 
 char *nwf_sanitise(const char *name) {
-  GString *clean = g_string_new(NULL);
+  GString *clean = g_string_new(g_ascii_isalpha(*name) ? NULL : "_"); /* nft's names begin with a letter or _ */
   for (const char *c = name; *c; c++) {
     if (g_ascii_isalnum(*c) || *c == '_' || *c == '-')
       g_string_append_c(clean, *c);

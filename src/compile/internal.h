@@ -189,7 +189,7 @@ guint64 nwf_hash(guint64 hash, gconstpointer data, gsize length);
 /* dispatch.c */
 /** Compiles a port whose rules are collected and sorted: chains, and an entry in each map. */
 gboolean nwf_dispatch_port(NwfPort *port, GError **error);
-/** Adds the base chains that the maps' content calls for. */
+/** Adds the base chains whose maps hold anything but accept. */
 void nwf_dispatch_finish(NwfRuleset *ruleset);
 
 /* compile.c */

@@ -32,6 +32,11 @@ static gboolean can_be_member(const NwfExpr *expr) {
          (test->op == NWF_OP_EQ && (!test->has_mask || is_leading_ones(test->mask, test->length)));
 }
 
+/* ARP's fields have names for sets in nft's syntax, the same bytes of RARP have none. */
+static gboolean can_have_sets(const NwfStep *step) {
+  return step->n_origins == 0 || step->origins[0].rule->protocol != NWF_PROTOCOL_RARP;
+}
+
 /* The index of the one condition in which the steps differ, or -1. */
 static int difference(const NwfStep *a, const NwfStep *b) {
   if (a->n_conds != b->n_conds || a->verdict != b->verdict || a->sub || b->sub)
@@ -187,7 +192,8 @@ void nwf_merge_values(NwfPort *port, GArray *steps) {
   for (guint i = 0; i < steps->len;) {
     guint run = 1;
     int index = -1;
-    if (i + SET_MIN <= steps->len && (index = difference(step_at(steps, i), step_at(steps, i + 1))) >= 0)
+    if (i + SET_MIN <= steps->len && can_have_sets(step_at(steps, i)) &&
+        (index = difference(step_at(steps, i), step_at(steps, i + 1))) >= 0)
       while (i + run < steps->len) {
         int other = difference(step_at(steps, i), step_at(steps, i + run));
         if (other != index && !(other < 0 && nwf_steps_equal(step_at(steps, i), step_at(steps, i + run))))

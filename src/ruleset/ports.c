@@ -61,6 +61,12 @@ void nwf_ruleset_prune(NwfRuleset *ruleset) {
     if (chain->hook != NWF_HOOK_NONE && g_hash_table_add(reach.chains, (gpointer)chain->name))
       g_ptr_array_add(reach.todo, chain);
   }
+  /* The maps are kept without a base chain too: they say which ports are bound. */
+  for (guint i = 0; i < ruleset->sets->len; i++) {
+    const NwfSet *set = g_ptr_array_index(ruleset->sets, i);
+    if (is_dispatch(set))
+      reach_set(&reach, set->name);
+  }
   while (reach.todo->len)
     reach_chain(&reach, g_ptr_array_steal_index_fast(reach.todo, reach.todo->len - 1));
   for (guint i = ruleset->chains->len; i-- > 0;) {

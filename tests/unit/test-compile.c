@@ -68,6 +68,7 @@ static void empty_filter_still_has_its_entries(void) {
   g_autoptr(NwfRuleset) ruleset = compile(store, "f");
   g_assert_cmpint(verdict_of(ruleset, "from_port_other", -1)->kind, ==, NWF_VERDICT_ACCEPT);
   g_assert_cmpint(verdict_of(ruleset, "to_port_other", -1)->kind, ==, NWF_VERDICT_ACCEPT);
+  g_assert_cmpuint(ruleset->chains->len, ==, 0); /* and no hook that could only accept */
 }
 
 static void decided_class_is_a_plain_verdict(void) {
@@ -116,6 +117,22 @@ static void many_addresses_become_a_set(void) {
   g_assert_cmpuint(n_values, ==, 100000);
 }
 
+/* nft has no name for RARP's fields, and the test that ARP's names want would never hold. */
+static void many_rarp_addresses_stay_rules(void) {
+  g_autoptr(NwfFilterStore) store = nwf_filter_store_new();
+  put(store, "<filter name='f'><rule action='accept' direction='out'><rarp arpsrcipaddr='$IP'/></rule>"
+             "<rule action='drop' direction='out' priority='900'/></filter>");
+  NwfBinding *binding = bind("f", "vnet0");
+  for (guint i = 1; i <= 20; i++) {
+    g_autofree char *address = g_strdup_printf("10.0.0.%u", i);
+    g_assert_true(nwf_parameters_add(binding->parameters, "IP", address, NULL));
+  }
+  g_autoptr(GError) error = NULL;
+  g_autoptr(NwfRuleset) ruleset = compile_with(store, binding, NWF_FEATURE_ALL, &error);
+  g_assert_no_error(error);
+  g_assert_cmpuint(n_rules(ruleset, verdict_of(ruleset, "from_port", 0x8035)), ==, 21);
+}
+
 static void host_sent_frames_meet_no_second_stage(void) {
   g_autoptr(NwfFilterStore) store = nwf_filter_store_new();
   put(store, "<filter name='f'><rule action='drop' direction='in'><tcp dstportstart='22'/></rule></filter>");
@@ -127,7 +144,8 @@ static void host_sent_frames_meet_no_second_stage(void) {
 
 /* --- errors --- */
 
-static void expect_error(NwfFilterStore *store, NwfBinding *binding, guint features, int code, const char *const *parts) {
+static void expect_error(NwfFilterStore *store, NwfBinding *binding, guint features, int code,
+                         const char *const *parts) {
   g_autoptr(GError) error = NULL;
   g_autoptr(NwfRuleset) ruleset = compile_with(store, binding, features, &error);
   g_assert_null(ruleset);
@@ -161,7 +179,8 @@ static void all_missing_variables_are_named(void) {
 
 static void lists_of_one_iterator_must_be_as_long(void) {
   g_autoptr(NwfFilterStore) store = nwf_filter_store_new();
-  put(store, "<filter name='a'><rule action='drop' direction='out'><ip srcipaddr='$A' dstipaddr='$B'/></rule></filter>");
+  put(store,
+      "<filter name='a'><rule action='drop' direction='out'><ip srcipaddr='$A' dstipaddr='$B'/></rule></filter>");
   NwfBinding *binding = bind("a", "vnet0");
   nwf_parameters_add(binding->parameters, "A", "10.0.0.1", NULL);
   nwf_parameters_add(binding->parameters, "A", "10.0.0.2", NULL);
@@ -253,7 +272,8 @@ static void check_finds_the_open_end_of_a_chain(void) {
 
 static void check_finds_the_variable_that_nobody_gives(void) {
   g_autoptr(NwfFilterStore) store = nwf_filter_store_new();
-  put(store, "<filter name='f'><rule action='drop' direction='out'><ip srcipaddr='$OTHER' dstipaddr='$IP'/></rule></filter>");
+  put(store,
+      "<filter name='f'><rule action='drop' direction='out'><ip srcipaddr='$OTHER' dstipaddr='$IP'/></rule></filter>");
   g_autoptr(NwfParameters) none = nwf_parameters_new();
   g_autofree char *text = warnings_of(store, "f", none);
   g_assert_nonnull(strstr(text, "OTHER"));
@@ -269,6 +289,7 @@ int main(int argc, char **argv) {
   TEST("dispatch", decided_class_is_a_plain_verdict);
   TEST("dispatch", ports_with_equal_rules_share_a_chain);
   TEST("dispatch", many_addresses_become_a_set);
+  TEST("dispatch", many_rarp_addresses_stay_rules);
   TEST("dispatch", host_sent_frames_meet_no_second_stage);
   TEST("errors", loop_is_named);
   TEST("errors", missing_filter_is_named);
