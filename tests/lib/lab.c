@@ -109,7 +109,7 @@ static gboolean make_ports(Lab *lab, const char *const *names, GError **error) {
   return lab_link_wait_forwarding(lab->bridge, lab->indexes, lab->n, error);
 }
 
-Lab *lab_new(const char *const *names, guint n, GError **error) {
+Lab *lab_new_here(const char *const *names, guint n, GError **error) {
   g_autoptr(Lab) lab = g_new0(Lab, 1);
 
   lab->n = n;
@@ -121,8 +121,6 @@ Lab *lab_new(const char *const *names, guint n, GError **error) {
   for (guint i = 0; i < n; i++)
     lab->fds[i] = -1;
 
-  if (!lab_ensure_private(error))
-    return NULL;
   silence_ipv6();
   if (!lab_link_add_bridge(LAB_BRIDGE, lab_host_mac, error))
     return NULL;
@@ -133,6 +131,10 @@ Lab *lab_new(const char *const *names, guint n, GError **error) {
   if (lab->host < 0)
     return NULL;
   return g_steal_pointer(&lab);
+}
+
+Lab *lab_new(const char *const *names, guint n, GError **error) {
+  return lab_ensure_private(error) ? lab_new_here(names, n, error) : NULL;
 }
 
 void lab_free(Lab *lab) {

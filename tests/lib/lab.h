@@ -27,12 +27,14 @@ typedef struct Lab Lab;
 
 /** Puts the calling thread into a new network namespace. Needs CAP_SYS_ADMIN. */
 gboolean lab_unshare(GError **error);
-/** The same, unless its namespace is not that of process 1 already. */
+/** The same, unless its namespace is seen not to be that of process 1 (which takes the right to look). */
 gboolean lab_ensure_private(GError **error);
 
 /** Makes br0 and @n taps named @names in the current namespace (calls lab_ensure_private)
  * and returns when all of them forward. NULL with @error on failure. */
 Lab *lab_new(const char *const *names, guint n, GError **error);
+/** The same in the current namespace whatever it is: for a program that was started in one of its own. */
+Lab *lab_new_here(const char *const *names, guint n, GError **error);
 /** Closes the taps, which takes them away, and removes br0. The namespace stays. */
 void lab_free(Lab *lab);
 
