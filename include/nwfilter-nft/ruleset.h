@@ -251,6 +251,8 @@ typedef struct NwfRuleset {
 
 NwfRuleset *nwf_ruleset_new(void);
 void nwf_ruleset_free(NwfRuleset *ruleset);
+/** A ruleset of one's own with the same content, without what is foreign in @ruleset. */
+NwfRuleset *nwf_ruleset_copy(const NwfRuleset *ruleset);
 /** Interns @text in the ruleset (NULL stays NULL); lives as long as the ruleset. */
 const char *nwf_ruleset_intern(NwfRuleset *ruleset, const char *text);
 /** Adds an empty chain; @name must be new. Borrowed. */

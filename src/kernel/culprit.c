@@ -101,5 +101,5 @@ void nwf_culprit_error(GError **error, const NwfBatch *batch, const GArray *chan
     g_string_append_printf(text, ": %s", answer->text);
   if (why)
     g_string_append_printf(text, " (%s)", why);
-  g_set_error_literal(error, NWF_ERROR, NWF_ERROR_KERNEL, text->str);
+  g_set_error_literal(error, NWF_ERROR, answer->code == ERESTART ? NWF_ERROR_CHANGED : NWF_ERROR_KERNEL, text->str);
 }

@@ -25,18 +25,33 @@ gboolean nwf_kernel_read(NwfKernel *kernel, NwfRuleset **ruleset, guint32 *gener
 gboolean nwf_kernel_generation(NwfKernel *kernel, guint32 *generation, GError **error);
 
 /** Sends @changes (nwf_ruleset_diff's) as one transaction, which holds as a whole or not at all.
- * With @generation not 0 the kernel refuses it (NWF_ERROR_KERNEL, errno ERESTART in the message)
- * when the ruleset is no longer of that generation. An error's message names the chain and its
- * rule's comment, or the set and the element, that the kernel refused. */
+ * With @generation not 0 the kernel refuses it (NWF_ERROR_CHANGED) when the ruleset is no longer of
+ * that generation. An error's message names the chain and its rule's comment, or the set and the
+ * element, that the kernel refused. */
 gboolean nwf_kernel_commit(NwfKernel *kernel, const GArray *changes, guint32 generation, GError **error);
 
 /** What this kernel can do: NwfFeatures. Tried in a table of its own in a batch that is
  * never committed. */
 gboolean nwf_kernel_probe(NwfKernel *kernel, guint *features, GError **error);
 
-/** Reads, compares and sends until the kernel holds @want: nothing is sent when it does already.
- * A change by somebody else between reading and sending starts it over. @changed (may be NULL)
- * counts what was sent. */
+/** What nwf_kernel_update is to do: what the kernel shall hold is either @want (NULL: no table), or
+ * what @make gives for what it holds now. */
+typedef struct {
+  const NwfRuleset *want;
+  /** Gives the ruleset that is wanted, the caller's then (NULL: no table), for @have (NULL: no
+   * table); FALSE with @error ends the update. */
+  gboolean (*make)(const NwfRuleset *have, NwfRuleset **want, gpointer data, GError **error);
+  /** Called once when all is done, or was found to be; may be NULL. */
+  void (*done)(const NwfRuleset *have, const NwfRuleset *want, const GArray *changes, gpointer data);
+  gpointer data;
+  gboolean dry_run; /* sends nothing */
+} NwfKernelUpdate;
+
+/** Reads, compares and sends until the kernel holds what is wanted: nothing is sent when it does
+ * already. A change by somebody else between reading and sending starts it over. */
+gboolean nwf_kernel_update(NwfKernel *kernel, const NwfKernelUpdate *update, GError **error);
+
+/** nwf_kernel_update with @want; @changed (may be NULL) counts the changes that were sent. */
 gboolean nwf_kernel_install(NwfKernel *kernel, const NwfRuleset *want, guint *changed, GError **error);
 
 /** NwfIpsetFunc over the kernel's ipsets; @data is the NwfKernel. */

@@ -28,18 +28,10 @@ static NwfRuleset *compile(NwfKernel *kernel, GError **error) {
   return nwf_compile(store, (NwfBinding *const *)bindings->pdata, bindings->len, &options, error);
 }
 
-static gboolean show(NwfKernel *kernel, const NwfRuleset *want, GError **error) {
-  g_autoptr(NwfRuleset) have = NULL;
-  if (!nwf_kernel_read(kernel, &have, NULL, error))
-    return FALSE;
-  g_autoptr(GArray) changes = nwf_ruleset_diff(have, want);
-  g_autofree char *text = nwf_diff_to_text(changes);
-  fputs(text, stdout);
-  nwf_changes_print(have, want, changes);
-  return TRUE;
-}
-
-static void say_changes(const NwfRuleset *have, const NwfRuleset *want, const GArray *changes, gpointer data) {
+static void say(const NwfRuleset *have, const NwfRuleset *want, const GArray *changes, gpointer data) {
+  g_autofree char *text = dry_run ? nwf_diff_to_text(changes) : NULL;
+  if (text)
+    fputs(text, stdout);
   nwf_changes_print(have, want, changes);
 }
 
@@ -56,6 +48,6 @@ int nwf_command_apply(int argc, char **argv) {
   g_autoptr(NwfRuleset) want = kernel ? compile(kernel, &error) : NULL;
   if (!want)
     return nwf_cli_fail(error);
-  gboolean ok = dry_run ? show(kernel, want, &error) : nwf_kernel_install(kernel, want, NULL, &error);
-  return ok ? NWF_EXIT_DONE : nwf_cli_fail(error);
+  NwfKernelUpdate update = {.want = want, .done = say, .dry_run = dry_run};
+  return nwf_kernel_update(kernel, &update, &error) ? NWF_EXIT_DONE : nwf_cli_fail(error);
 }
