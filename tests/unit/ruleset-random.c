@@ -200,42 +200,11 @@ static void shuffle(GRand *rand, GPtrArray *array) {
   }
 }
 
-static void copy_elements(NwfRuleset *copy, NwfSet *set, const NwfSet *from) {
-  for (guint i = 0; i < from->elements->len; i++) {
-    const NwfElement *element = &g_array_index(from->elements, NwfElement, i);
-    nwf_set_add_element(copy, set, element->key, element->key_end, &element->verdict, element->comment);
-  }
-}
-
-static NwfSet *copy_set(NwfRuleset *copy, const NwfSet *from) {
-  NwfSet *set = nwf_ruleset_add_set(copy, from->name, from->fields, from->n_fields);
-  memcpy(set->raw, from->raw, sizeof set->raw);
-  set->is_map = from->is_map;
-  set->interval = from->interval;
-  set->dynamic = from->dynamic;
-  set->size = from->size;
-  copy_elements(copy, set, from);
-  return set;
-}
-
-static void copy_rules(NwfRuleset *copy, NwfChain *chain, const NwfChain *from) {
-  for (guint i = 0; i < from->rules->len; i++) {
-    const NwfNftRule *rule = &g_array_index(from->rules, NwfNftRule, i);
-    nwf_chain_add_rule(copy, chain, rule->exprs, rule->n_exprs, rule->comment);
-  }
-}
-
-NwfRuleset *nwf_ruleset_copy(const NwfRuleset *ruleset, GRand *rand) {
-  NwfRuleset *copy = nwf_ruleset_new();
-  for (guint i = 0; i < ruleset->sets->len; i++)
-    copy_set(copy, g_ptr_array_index(ruleset->sets, i));
-  for (guint i = 0; i < ruleset->chains->len; i++) {
-    const NwfChain *from = g_ptr_array_index(ruleset->chains, i);
-    copy_rules(copy, nwf_ruleset_add_chain(copy, from->name, from->hook, from->priority), from);
-  }
+NwfRuleset *nwf_ruleset_shuffled(const NwfRuleset *ruleset, GRand *rand) {
+  NwfRuleset *copy = nwf_ruleset_copy(ruleset);
   shuffle(rand, copy->chains);
   shuffle(rand, copy->sets);
-  for (guint i = 0; rand && i < copy->sets->len; i++) {
+  for (guint i = 0; i < copy->sets->len; i++) {
     GArray *elements = ((NwfSet *)g_ptr_array_index(copy->sets, i))->elements;
     for (guint j = elements->len; j > 1; j--) {
       NwfElement *a = &g_array_index(elements, NwfElement, j - 1);
@@ -354,7 +323,7 @@ static void model_chain(NwfRuleset *table, const NwfChange *change) {
 }
 
 NwfRuleset *nwf_model_apply(const NwfRuleset *have, const GArray *changes) {
-  NwfRuleset *table = have ? nwf_ruleset_copy(have, NULL) : NULL;
+  NwfRuleset *table = have ? nwf_ruleset_copy(have) : NULL;
   for (guint i = 0; i < changes->len; i++) {
     const NwfChange *change = &g_array_index(changes, NwfChange, i);
     if (change->kind == NWF_CHANGE_ADD_TABLE) {

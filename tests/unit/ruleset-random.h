@@ -12,7 +12,7 @@ NwfChain *nwf_sample_rules(NwfRuleset *ruleset);
 NwfRuleset *nwf_random_ruleset(GRand *rand);
 /** A test of a random kind on @field that has a value at random. */
 NwfTest nwf_random_test(GRand *rand, NwfField field);
-/** A copy; with @rand chains, sets and elements are in another order. */
-NwfRuleset *nwf_ruleset_copy(const NwfRuleset *ruleset, GRand *rand);
+/** A copy whose chains, sets and elements are in another order. */
+NwfRuleset *nwf_ruleset_shuffled(const NwfRuleset *ruleset, GRand *rand);
 /** What the kernel holds after @changes; NULL: no table. Aborts on a change that it would refuse. */
 NwfRuleset *nwf_model_apply(const NwfRuleset *have, const GArray *changes);

@@ -166,7 +166,7 @@ static char *sent_for(const char *document, const char *options) {
 static NwfRuleset *sample_without_pairs(void) {
   g_autoptr(NwfRuleset) sample = nwf_ruleset_new();
   NwfChain *rules = nwf_sample_rules(sample);
-  NwfRuleset *ruleset = nwf_ruleset_copy(sample, NULL);
+  NwfRuleset *ruleset = nwf_ruleset_copy(sample);
   nwf_ruleset_remove_set(ruleset, "pairs");
   GArray *copied = nwf_ruleset_chain(ruleset, "sample")->rules;
   g_assert_cmpuint(copied->len, ==, rules->rules->len);
