@@ -261,6 +261,10 @@ NwfChain *nwf_ruleset_add_chain(NwfRuleset *ruleset, const char *name, NwfHook h
 NwfSet *nwf_ruleset_add_set(NwfRuleset *ruleset, const char *name, const NwfField *fields, guint n_fields);
 NwfChain *nwf_ruleset_chain(const NwfRuleset *ruleset, const char *name); /* borrowed or NULL */
 NwfSet *nwf_ruleset_set(const NwfRuleset *ruleset, const char *name);     /* borrowed or NULL */
+/** Adds a copy of a set of another ruleset, with its elements. Borrowed. */
+NwfSet *nwf_ruleset_copy_set(NwfRuleset *ruleset, const NwfSet *set);
+/** Appends copies of a chain's rules, which may be another ruleset's. */
+void nwf_ruleset_copy_rules(NwfRuleset *ruleset, NwfChain *to, const NwfChain *chain);
 /** Removes a chain or a set by name (its memory goes with the ruleset's). */
 void nwf_ruleset_remove_chain(NwfRuleset *ruleset, const char *name);
 void nwf_ruleset_remove_set(NwfRuleset *ruleset, const char *name);

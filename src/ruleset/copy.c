@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include <nwfilter-nft/ruleset.h>
 
-static void copy_chain(NwfRuleset *copy, const NwfChain *chain) {
-  NwfChain *to = nwf_ruleset_add_chain(copy, chain->name, chain->hook, chain->priority);
+void nwf_ruleset_copy_rules(NwfRuleset *copy, NwfChain *to, const NwfChain *chain) {
   for (guint i = 0; i < chain->rules->len; i++) {
     const NwfNftRule *rule = &g_array_index(chain->rules, NwfNftRule, i);
     nwf_chain_add_rule(copy, to, rule->exprs, rule->n_exprs, rule->comment);
   }
 }
 
-static void copy_set(NwfRuleset *copy, const NwfSet *set) {
+NwfSet *nwf_ruleset_copy_set(NwfRuleset *copy, const NwfSet *set) {
   NwfSet *to = nwf_ruleset_add_set(copy, set->name, set->fields, set->n_fields);
   to->is_map = set->is_map;
   to->interval = set->interval;
@@ -23,13 +22,16 @@ static void copy_set(NwfRuleset *copy, const NwfSet *set) {
     nwf_set_add_element(copy, to, element->key, element->key_end, set->is_map ? &element->verdict : NULL,
                         element->comment);
   }
+  return to;
 }
 
 NwfRuleset *nwf_ruleset_copy(const NwfRuleset *ruleset) {
   NwfRuleset *copy = nwf_ruleset_new();
-  for (guint i = 0; i < ruleset->chains->len; i++)
-    copy_chain(copy, g_ptr_array_index(ruleset->chains, i));
+  for (guint i = 0; i < ruleset->chains->len; i++) {
+    const NwfChain *chain = g_ptr_array_index(ruleset->chains, i);
+    nwf_ruleset_copy_rules(copy, nwf_ruleset_add_chain(copy, chain->name, chain->hook, chain->priority), chain);
+  }
   for (guint i = 0; i < ruleset->sets->len; i++)
-    copy_set(copy, g_ptr_array_index(ruleset->sets, i));
+    nwf_ruleset_copy_set(copy, g_ptr_array_index(ruleset->sets, i));
   return copy;
 }

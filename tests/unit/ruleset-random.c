@@ -263,7 +263,7 @@ static void model_set(NwfRuleset *table, const NwfChange *change) {
   NwfSet *set = nwf_ruleset_set(table, change->set->name);
   if (change->kind == NWF_CHANGE_ADD_SET) {
     g_assert_null(set);
-    set = copy_set(table, change->set);
+    set = nwf_ruleset_copy_set(table, change->set);
     for (guint i = 0; set->is_map && i < set->elements->len; i++)
       assert_resolves(table, &g_array_index(set->elements, NwfElement, i).verdict);
     return;
@@ -289,7 +289,7 @@ static void model_set(NwfRuleset *table, const NwfChange *change) {
 
 static void model_add_rules(NwfRuleset *table, NwfChain *chain, const NwfChain *from) {
   g_assert_cmpuint(chain->rules->len, ==, 0);
-  copy_rules(table, chain, from);
+  nwf_ruleset_copy_rules(table, chain, from);
   for (guint i = 0; i < from->rules->len; i++) {
     const NwfNftRule *rule = &g_array_index(from->rules, NwfNftRule, i);
     for (guint j = 0; j < rule->n_exprs; j++) {
