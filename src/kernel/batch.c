@@ -14,8 +14,12 @@ static struct nlmsghdr *append(NwfBatch *batch, guint16 type, guint16 flags, gui
                                guint32 seq) {
   gsize wanted = batch->length + NWF_MESSAGE_MAX + MNL_SOCKET_BUFFER_SIZE;
   if (wanted > batch->size) {
+    /* zeroed, as libmnl leaves the padding of attributes as it was, and marks hash it */
     batch->size = MAX(wanted, batch->size * 2);
-    batch->data = g_realloc(batch->data, batch->size);
+    guint8 *larger = g_malloc0(batch->size);
+    memcpy(larger, batch->data, batch->length);
+    g_free(batch->data);
+    batch->data = larger;
   }
   struct nlmsghdr *message = mnl_nlmsg_put_header(batch->data + batch->length);
   message->nlmsg_type = type;
@@ -34,7 +38,7 @@ void nwf_batch_end(NwfBatch *batch, struct nlmsghdr *message) {
 
 void nwf_batch_init(NwfBatch *batch, guint32 seq, guint32 generation) {
   *batch = (NwfBatch){.size = BATCH_FIRST, .seq = seq};
-  batch->data = g_malloc(batch->size);
+  batch->data = g_malloc0(batch->size);
   batch->origins = g_array_new(FALSE, FALSE, sizeof(NwfOrigin));
   struct nlmsghdr *begin = append(batch, NFNL_MSG_BATCH_BEGIN, NLM_F_REQUEST, AF_UNSPEC, NFNL_SUBSYS_NFTABLES, seq);
   if (generation)

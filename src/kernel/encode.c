@@ -61,7 +61,7 @@ static gboolean encode_rules(NwfBatch *batch, const NwfChain *chain, guint chang
     mnl_attr_put_strz(message, NFTA_RULE_TABLE, NWF_TABLE);
     mnl_attr_put_strz(message, NFTA_RULE_CHAIN, chain->name);
     nwf_encode_exprs(message, rule);
-    nwf_encode_comment(message, NFTA_RULE_USERDATA, rule->comment);
+    nwf_encode_rule_udata(message, rule->comment, i == 0 && chain == batch->marked ? batch->mark : NULL);
     nwf_batch_end(batch, message);
   }
   return TRUE;

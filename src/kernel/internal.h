@@ -29,6 +29,7 @@ enum {
   NWF_UDATA_COMMENT = 0,           /* of rules, elements, tables and chains */
   NWF_UDATA_ELEMENT_FLAGS = 1,     /* of elements */
   NWF_UDATA_INTERVAL_OPEN = 1,     /* the flag: an interval that has no end marker */
+  NWF_UDATA_MARK = 0x6e,           /* of rules: ours, see mark.c; nft passes over what it does not know */
   NWF_UDATA_SET_KEY_BYTEORDER = 0, /* of sets, from here on */
   NWF_UDATA_SET_DATA_BYTEORDER = 1,
   NWF_UDATA_SET_KEY_TYPEOF = 3,
@@ -67,13 +68,23 @@ typedef struct {
   guint item;   /* of its chain's rules, of its set's elements, or more changes on: the first element */
 } NwfOrigin;
 
+/** What a batch leaves in the first rule of one chain (mark.c). All zero: nothing. */
+typedef struct {
+  guint64 key[2];
+  guint64 hash;
+  guint32 generation;
+  guint32 unused; /* 0 */
+} NwfMark;
+
 typedef struct {
   guint8 *data;
   gsize length;
   gsize size;
-  guint32 seq;     /* of the message that begins the batch; message i of @origins has seq + 1 + i */
-  guint32 set_id;  /* the last given to a new set */
-  GArray *origins; /* of NwfOrigin */
+  const NwfMark *mark;    /* borrowed, or NULL */
+  const NwfChain *marked; /* the chain whose first rule gets it */
+  guint32 seq;            /* of the message that begins the batch; message i of @origins has seq + 1 + i */
+  guint32 set_id;         /* the last given to a new set */
+  GArray *origins;        /* of NwfOrigin */
 } NwfBatch;
 
 /** What the kernel said of a batch. */
@@ -104,10 +115,22 @@ void nwf_encode_elements(NwfBatch *batch, guint message, const NwfSet *set, cons
                          guint count, guint change, guint first);
 /** The index of the element in @message whose attribute begins at or holds @offset. */
 guint nwf_encode_element_at(const struct nlmsghdr *message, guint32 offset);
-void nwf_encode_comment(struct nlmsghdr *message, guint16 attribute, const char *comment);
+/** Puts a rule's user data; @mark may be NULL. */
+void nwf_encode_rule_udata(struct nlmsghdr *message, const char *comment, const NwfMark *mark);
 /** Puts a rule's expressions. */
 void nwf_encode_exprs(struct nlmsghdr *message, const NwfNftRule *rule);
 void nwf_encode_verdict(struct nlmsghdr *message, guint16 attribute, const NwfVerdict *verdict);
+
+/* --- mark.c --- */
+
+/** The chain whose first rule carries the mark, NULL: there is none that could. */
+const NwfChain *nwf_mark_place(const NwfRuleset *want);
+/** The mark for a batch that turns the table of @generation into @want. */
+void nwf_mark_make(NwfMark *mark, const NwfRuleset *want, guint32 generation);
+guint64 nwf_mark_hash(const NwfRuleset *want, const guint64 key[2]);
+/** TRUE: nobody committed anything since a batch of ours, and that made the table what is wanted.
+ * FALSE says nothing. */
+gboolean nwf_mark_proves(NwfKernel *kernel, const NwfRuleset *want);
 
 /* --- culprit.c --- */
 

@@ -8,10 +8,14 @@
 #define ATTEMPTS 64
 #define PAUSE_US 500
 
-gboolean nwf_kernel_commit(NwfKernel *kernel, const GArray *changes, guint32 generation, GError **error) {
+/** @mark is left in the first rule of @marked; both may be NULL. */
+static gboolean commit(NwfKernel *kernel, const GArray *changes, guint32 generation, const NwfMark *mark,
+                       const NwfChain *marked, GError **error) {
   g_auto(NwfBatch) batch = {0};
   NwfBatchAnswer answer;
   nwf_batch_init(&batch, kernel->seq, generation);
+  batch.mark = mark;
+  batch.marked = marked;
   if (!nwf_encode_changes(&batch, changes, error))
     return FALSE;
   if (nwf_batch_send(kernel, &batch, TRUE, &answer))
@@ -21,18 +25,63 @@ gboolean nwf_kernel_commit(NwfKernel *kernel, const GArray *changes, guint32 gen
   return FALSE;
 }
 
-/* One attempt; FALSE with NWF_ERROR_CHANGED when it was in vain. */
+gboolean nwf_kernel_commit(NwfKernel *kernel, const GArray *changes, guint32 generation, GError **error) {
+  return commit(kernel, changes, generation, NULL, NULL, error);
+}
+
+/** The changes, and the chain that carries the mark written anew if they do not do so already: at the
+ * end, when all that its rules refer to is there. */
+static GArray *with_marked(const GArray *changes, const NwfChain *marked) {
+  GArray *all = g_array_sized_new(FALSE, FALSE, sizeof(NwfChange), changes->len + 2);
+  gboolean written = FALSE;
+  for (guint i = 0; i < changes->len; i++) {
+    const NwfChange *change = &g_array_index(changes, NwfChange, i);
+    written = written || (change->kind == NWF_CHANGE_ADD_RULES && change->chain == marked);
+  }
+  if (changes->len)
+    g_array_append_vals(all, changes->data, changes->len);
+  const NwfChange rewrite[] = {{.kind = NWF_CHANGE_FLUSH_CHAIN, .chain = marked},
+                               {.kind = NWF_CHANGE_ADD_RULES, .chain = marked}};
+  if (!written)
+    g_array_append_vals(all, rewrite, G_N_ELEMENTS(rewrite));
+  return all;
+}
+
+/** Sends the changes that lead to @want, with a mark to know it by. */
+static gboolean commit_marked(NwfKernel *kernel, const NwfRuleset *want, const GArray *changes, guint32 generation,
+                              GError **error) {
+  const NwfChain *marked = nwf_mark_place(want);
+  NwfMark mark = {0};
+  if (!marked)
+    return commit(kernel, changes, generation, NULL, NULL, error);
+  nwf_mark_make(&mark, want, generation);
+  g_autoptr(GArray) all = with_marked(changes, marked);
+  return commit(kernel, all, generation, &mark, marked, error);
+}
+
+/** What there is to do when the mark proves that the kernel holds what is wanted. */
+static void found_done(const NwfKernelUpdate *update) {
+  g_autoptr(GArray) none = g_array_new(FALSE, FALSE, sizeof(NwfChange));
+  if (update->done)
+    update->done(update->want, update->want, none, update->data);
+}
+
+/** One attempt; FALSE with NWF_ERROR_CHANGED when it was in vain. */
 static gboolean attempt(NwfKernel *kernel, const NwfKernelUpdate *update, GError **error) {
   g_autoptr(NwfRuleset) have = NULL;
   g_autoptr(NwfRuleset) made = NULL;
   guint32 generation;
+  if (!update->make && nwf_mark_proves(kernel, update->want)) {
+    found_done(update);
+    return TRUE;
+  }
   if (!nwf_kernel_read(kernel, &have, &generation, error))
     return FALSE;
   if (update->make && !update->make(have, &made, update->data, error))
     return FALSE;
   const NwfRuleset *want = update->make ? made : update->want;
   g_autoptr(GArray) changes = nwf_ruleset_diff(have, want);
-  if (!update->dry_run && changes->len && !nwf_kernel_commit(kernel, changes, generation, error))
+  if (!update->dry_run && changes->len && !commit_marked(kernel, want, changes, generation, error))
     return FALSE;
   if (update->done)
     update->done(have, want, changes, update->data);

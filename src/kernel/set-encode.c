@@ -43,10 +43,19 @@ static gsize put_udata_text(guint8 *data, gsize at, guint8 kind, const char *tex
   return at + 2 + length + 1;
 }
 
-void nwf_encode_comment(struct nlmsghdr *message, guint16 attribute, const char *comment) {
+void nwf_encode_rule_udata(struct nlmsghdr *message, const char *comment, const NwfMark *mark) {
   guint8 data[UDATA_MAX];
+  gsize length = 0;
   if (comment && *comment)
-    mnl_attr_put(message, attribute, put_udata_text(data, 0, NWF_UDATA_COMMENT, comment), data);
+    length = put_udata_text(data, length, NWF_UDATA_COMMENT, comment);
+  if (mark) {
+    data[length++] = NWF_UDATA_MARK;
+    data[length++] = sizeof *mark;
+    memcpy(data + length, mark, sizeof *mark);
+    length += sizeof *mark;
+  }
+  if (length)
+    mnl_attr_put(message, NFTA_RULE_USERDATA, length, data);
 }
 
 /** nft: 0 unknown, 1 host, 2 big endian; concatenations and protocol numbers have none. */
