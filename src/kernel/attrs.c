@@ -20,9 +20,14 @@ const guint8 *nwf_message_next(const struct nlmsghdr *message, const guint8 *end
   return at + MIN(left, ((gsize)message->nlmsg_len + 3) & ~(gsize)3);
 }
 
+/** As far as anybody may look: this is done some hundred thousand times for a large table. */
+static void clear(NwfAttrs *attrs, guint max) {
+  memset(attrs->attr, 0, (MIN(max, G_N_ELEMENTS(attrs->attr) - 1) + 1) * sizeof attrs->attr[0]);
+}
+
 gboolean nwf_attrs_parse(const void *data, gsize length, guint max, NwfAttrs *attrs) {
   gboolean known = TRUE;
-  memset(attrs, 0, sizeof *attrs);
+  clear(attrs, max);
   const guint8 *at = data;
   while (length >= sizeof(struct nlattr)) {
     const struct nlattr *attr = (const struct nlattr *)at;
@@ -43,13 +48,13 @@ gboolean nwf_attrs_parse(const void *data, gsize length, guint max, NwfAttrs *at
 gboolean nwf_attrs_nested(const struct nlattr *nest, guint max, NwfAttrs *attrs) {
   if (nest)
     return nwf_attrs_parse(mnl_attr_get_payload(nest), mnl_attr_get_payload_len(nest), max, attrs);
-  memset(attrs, 0, sizeof *attrs);
+  clear(attrs, max);
   return FALSE;
 }
 
 gboolean nwf_attrs_message(const struct nlmsghdr *message, guint max, NwfAttrs *attrs) {
   gsize header = NLMSG_LENGTH(MNL_ALIGN(sizeof(struct nfgenmsg)));
-  memset(attrs, 0, sizeof *attrs);
+  clear(attrs, max);
   if (message->nlmsg_len < header)
     return FALSE;
   return nwf_attrs_parse((const guint8 *)message + header, message->nlmsg_len - header, max, attrs);

@@ -176,8 +176,8 @@ typedef struct {
   const struct nlattr *attr[32];
 } NwfAttrs;
 
-/** Sorts attributes by their number; those beyond @max are forgotten, and FALSE is returned when
- * there is one. */
+/** Sorts attributes by their number; those beyond @max are forgotten (and must not be looked at), and FALSE is returned
+ * when there is one. */
 gboolean nwf_attrs_parse(const void *data, gsize length, guint max, NwfAttrs *attrs);
 gboolean nwf_attrs_nested(const struct nlattr *nest, guint max, NwfAttrs *attrs);
 gboolean nwf_attrs_message(const struct nlmsghdr *message, guint max, NwfAttrs *attrs);
