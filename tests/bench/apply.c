@@ -9,15 +9,19 @@
 
 #define PORTS 1000
 
-enum { PARSE, COMPILE, READ, DIFF, COMMIT, TOTAL, N_PARTS };
-static const char *const part_names[N_PARTS] = {"parse", "compile", "read back", "diff", "commit", NULL};
+enum { PARSE, COMPILE, READ, DIFF, COMMIT, TOTAL, CPU, N_PARTS };
+static const char *const part_names[N_PARTS] = {
+    [PARSE] = "parse",   [COMPILE] = "compile", [READ] = "read back",         [DIFF] = "diff",
+    [COMMIT] = "commit", [TOTAL] = NULL,        [CPU] = "all, processor time"};
 
 typedef struct {
-  gint64 at[N_PARTS]; /* when the part began; TOTAL: when all was done */
+  gint64 at[TOTAL + 1]; /* when the part began; TOTAL: when all was done */
+  gint64 cpu;           /* of this thread, for all */
   guint changes;
 } Course;
 
 static gboolean apply(NwfKernel *kernel, const Bench *bench, guint n, guint features, Course *course, GError **error) {
+  gint64 cpu = bench_clock_cpu();
   course->at[PARSE] = bench_clock_wall();
   g_autoptr(NwfFilterStore) store = guests_load_filters(bench->filters, error);
   g_autoptr(GPtrArray) bindings = store ? guests_read_bindings(bench->folder, n, error) : NULL;
@@ -37,6 +41,7 @@ static gboolean apply(NwfKernel *kernel, const Bench *bench, guint n, guint feat
   if (changes->len > 0 && !nwf_kernel_commit(kernel, changes, 0, error))
     return FALSE;
   course->at[TOTAL] = bench_clock_wall();
+  course->cpu = bench_clock_cpu() - cpu;
   return TRUE;
 }
 
@@ -78,6 +83,7 @@ static gboolean run_once(NwfKernel *kernel, const Bench *bench, const Case *one,
   for (guint part = 0; part < TOTAL; part++)
     series_add(parts[part], (double)(course.at[part + 1] - course.at[part]) / 1e6);
   series_add(parts[TOTAL], (double)(course.at[TOTAL] - course.at[PARSE]) / 1e6);
+  series_add(parts[CPU], (double)course.cpu / 1e6);
   return TRUE;
 }
 

@@ -13,6 +13,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#define LOG_SECONDS 5
+
 Series *bench_series(const Bench *bench, const char *what, const char *unit, guint ports) {
   return series_new(bench->name, what, unit, ports);
 }
@@ -26,9 +28,15 @@ void bench_emit(const Bench *bench, const Series *series) {
 }
 
 void bench_progress(const Bench *bench, const char *format, ...) {
+  static gint64 last;
   gboolean terminal = isatty(STDERR_FILENO);
+  gint64 now = g_get_monotonic_time();
   va_list arguments;
 
+  /* A log wants to know that it goes on, not each step. */
+  if (!terminal && last && now - last < LOG_SECONDS * G_USEC_PER_SEC)
+    return;
+  last = now;
   va_start(arguments, format);
   g_autofree char *text = g_strdup_vprintf(format, arguments);
   va_end(arguments);

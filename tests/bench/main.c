@@ -16,13 +16,13 @@ const BenchScenario bench_scenarios[] = {
 };
 const guint bench_n_scenarios = G_N_ELEMENTS(bench_scenarios);
 
-static Bench bench = {.rounds = 15, .window_ms = 50, .filters = "filters"};
+static Bench bench = {.rounds = 15, .window_ms = 100, .filters = "filters"};
 static char *json_path;
 static char **names;
 
 static const GOptionEntry entries[] = {
     {"rounds", 0, 0, G_OPTION_ARG_INT, &bench.rounds, "Measure each variant so often (15)", "N"},
-    {"window", 0, 0, G_OPTION_ARG_INT, &bench.window_ms, "Send frames for so long in a round (50)", "MS"},
+    {"window", 0, 0, G_OPTION_ARG_INT, &bench.window_ms, "Send frames for so long in a round (100)", "MS"},
     {"ports", 0, 0, G_OPTION_ARG_INT, &bench.ports, "Bridges of this size only", "N"},
     {"filters", 0, 0, G_OPTION_ARG_FILENAME, &bench.filters, "Folder of the filters (filters)", "DIR"},
     {"program", 0, 0, G_OPTION_ARG_FILENAME, &bench.program, "nwfilter-nft", "FILE"},

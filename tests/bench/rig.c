@@ -155,7 +155,9 @@ gboolean rig_enter_text(Rig *rig, gpointer data, GError **error) {
 }
 
 typedef struct {
-  Series *wall, *cpu, *ratio;
+  Series *wall, *cpu; /* of a write, by the divisor */
+  Series *ratio;      /* of processor times, to the first variant's of the same round */
+  Series *least;      /* of the least wall times of all rounds */
 } VariantSeries;
 
 static VariantSeries *make_series(const Bench *bench, const GArray *variants, guint ports, const char *unit) {
@@ -166,10 +168,12 @@ static VariantSeries *make_series(const Bench *bench, const GArray *variants, gu
     const RigVariant *variant = &g_array_index(variants, RigVariant, v);
     g_autofree char *cpu = g_strdup_printf("%s, processor time", variant->name);
     g_autofree char *ratio = g_strdup_printf("%s / %s", variant->name, first->name);
+    g_autofree char *least = g_strdup_printf("%s / %s, of the least", variant->name, first->name);
     series[v].wall = bench_series(bench, variant->name, unit, ports);
     series[v].cpu = bench_series(bench, cpu, unit, ports);
     series[v].ratio = bench_series(bench, ratio, "", ports);
     series[v].ratio->limit = variant->limit;
+    series[v].least = bench_series(bench, least, "", ports);
   }
   return series;
 }
@@ -179,12 +183,18 @@ static void finish_series(const Bench *bench, VariantSeries *series, guint n, gb
     if (emit) {
       bench_emit(bench, series[v].wall);
       bench_emit(bench, series[v].cpu);
-      if (v > 0)
-        bench_emit(bench, series[v].ratio);
     }
+    if (emit && v > 0) {
+      series_add(series[v].least, series_quantile(series[v].wall, 0) / series_quantile(series[0].wall, 0));
+      bench_emit(bench, series[v].ratio);
+      bench_emit(bench, series[v].least);
+    }
+  }
+  for (guint v = 0; v < n; v++) {
     series_free(series[v].wall);
     series_free(series[v].cpu);
     series_free(series[v].ratio);
+    series_free(series[v].least);
   }
   g_free(series);
 }

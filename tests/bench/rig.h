@@ -59,7 +59,8 @@ typedef struct {
 
 /** Puts the namespace into one state after the other, @bench's number of rounds, sending the frame
  * each time. Emits for each variant what a write costs, and for each but the first its ratio to the
- * first one, round by round. The table that the user named is measured as one more variant. */
+ * first one, round by round and of the least that each was seen to need. The table that the user named is measured as
+ * one more variant. */
 gboolean rig_compare(Rig *rig, const Bench *bench, const RigVariant *variants, guint n_variants, const RigLoad *load,
                      GError **error);
 
