@@ -49,25 +49,50 @@ int nwf_cli_fail(const GError *error) {
 }
 
 void nwf_cli_warning(const char *where, const char *what, gpointer data) {
+  static GHashTable *said; /* each is said once, however many ports it concerns */
+  said = said ? said : g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+  if (!g_hash_table_add(said, g_strdup_printf("%s %s", where, what)))
+    return;
   nwf_cli_progress_end();
   fprintf(stderr, "%s: warning: %s\n", where, what);
 }
 
+/* A filter whose file is bad is missing: one of the same name from a directory with less to say must
+ * not take its place unnoticed. */
+typedef struct {
+  const NwfFilterStore *store;
+  GHashTable *bad; /* names */
+} BadFilters;
+
 static void bad_filter(const char *path, const GError *error, gpointer data) {
+  BadFilters *filters = data;
+  g_autofree char *name = g_path_get_basename(path);
+  if (g_str_has_suffix(name, ".xml"))
+    name[strlen(name) - 4] = '\0';
+  nwf_cli_progress_end();
   fprintf(stderr, "%s (skipped)\n", error->message);
+  if (!nwf_filter_store_get(filters->store, name))
+    g_hash_table_add(filters->bad, g_steal_pointer(&name));
 }
 
 NwfFilterStore *nwf_cli_load_filters(char **directories, GError **error) {
   g_autoptr(NwfFilterStore) store = nwf_filter_store_new();
+  g_autoptr(GHashTable) bad = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+  BadFilters filters = {.store = store, .bad = bad};
   gboolean given = directories != NULL;
   const char *const *list = given ? (const char *const *)directories : default_directories;
   /* A filter that is there is kept, so that the last directory has to come first. */
   for (guint i = g_strv_length((char **)list); i-- > 0;) {
     if (!given && !g_file_test(list[i], G_FILE_TEST_IS_DIR))
       continue;
-    if (!nwf_filter_store_load(store, list[i], bad_filter, NULL, error))
+    if (!nwf_filter_store_load(store, list[i], bad_filter, &filters, error))
       return NULL;
   }
+  GHashTableIter iter;
+  gpointer name;
+  g_hash_table_iter_init(&iter, bad);
+  while (g_hash_table_iter_next(&iter, &name, NULL))
+    nwf_filter_store_remove(store, name);
   return g_steal_pointer(&store);
 }
 
