@@ -237,7 +237,7 @@ static gboolean read_dynset(Reader *reader, const NwfAttrs *attrs) {
   if (!set || !is_key(reader) || reader->n_loads != 1 || unit_of(attrs->attr[NFTA_DYNSET_SREG_KEY]) != 0 ||
       nwf_attr_u32(attrs->attr[NFTA_DYNSET_OP], G_MAXUINT32) != NFT_DYNSET_OP_ADD ||
       (nwf_attr_u32(attrs->attr[NFTA_DYNSET_FLAGS], 0) & NFT_DYNSET_F_INV) || attrs->attr[NFTA_DYNSET_SREG_DATA] ||
-      attrs->attr[NFTA_DYNSET_TIMEOUT] || reader->loads[0].field == NWF_FIELD_RAW ||
+      nwf_attr_u64(attrs->attr[NFTA_DYNSET_TIMEOUT], 0) != 0 || reader->loads[0].field == NWF_FIELD_RAW ||
       g_strcmp0(nwf_attr_text(inner.attr[NFTA_EXPR_NAME]), "connlimit") != 0 || !data.attr[NFTA_CONNLIMIT_COUNT])
     return FALSE;
   NwfExpr *expr = add_expr(reader, NWF_EXPR_CONNLIMIT);
