@@ -12,27 +12,31 @@ static gboolean prefix_equal(const guint8 *a, const guint8 *b, guint bits) {
   return TRUE;
 }
 
-gboolean holds_mac(const Instance *instance, NwfAttr address, NwfAttr mask, const guint8 *field) {
+gboolean holds_mac(const Instance *instance, NwfAttr address, NwfAttr mask, const Packet *packet, gsize offset) {
   static const guint8 all[NWF_MAC_LEN] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
   if (!instance->has[address])
     return TRUE;
-  if (field == NULL)
-    return FALSE;
   const guint8 *want = instance->values[address].mac;
   const guint8 *bits = mask != address && instance->has[mask] ? instance->values[mask].mac : all;
+  guint length = NWF_MAC_LEN;
+  while (length > 0 && bits[length - 1] == 0)
+    length--;
+  const guint8 *field = packet_at(packet, offset, length);
+  if (field == NULL && length > 0)
+    return FALSE;
   gboolean equal = TRUE;
-  for (guint i = 0; i < NWF_MAC_LEN; i++)
+  for (guint i = 0; i < length; i++)
     equal = equal && (field[i] & bits[i]) == (want[i] & bits[i]);
   return equal != instance->negated[address];
 }
 
-gboolean holds_ip(const Instance *instance, NwfAttr address, NwfAttr mask, const guint8 *field, gsize length) {
+gboolean holds_ip(const Instance *instance, NwfAttr address, NwfAttr mask, const Packet *packet, gsize offset,
+                  gsize length) {
   if (!instance->has[address])
     return TRUE;
   guint bits = instance->has[mask] ? instance->values[mask].number : (guint)length * 8;
-  if (bits == 0) /* looks at no byte */
-    return !instance->negated[address];
-  if (field == NULL)
+  const guint8 *field = packet_at(packet, offset, (bits + 7) / 8);
+  if (field == NULL && bits > 0)
     return FALSE;
   return prefix_equal(field, instance->values[address].address, bits) != instance->negated[address];
 }

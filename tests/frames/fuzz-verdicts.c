@@ -158,7 +158,7 @@ static gboolean send_one(Round *round, guint port, const Frame *frame, GError **
   if (way < 2) {
     EvaluateInput input = {.direction = NWF_DIRECTION_OUT, .host = trial_is_for_host(frame->bytes)};
     Seen seen;
-    if (!trial_send_out(round->trial, port, frame->bytes, frame->length, &seen, error))
+    if (!trial_send(round->trial, port, &input, frame->bytes, frame->length, &seen, error))
       return FALSE;
     compare(round, port, &input, frame, seen);
     return TRUE;

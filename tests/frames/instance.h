@@ -26,9 +26,11 @@ gboolean instance_matches_l2(const Instance *instance, const Packet *packet, gbo
 gboolean instance_matches_l4(const Instance *instance, const Packet *packet, gboolean swapped);
 
 /* attributes.c: one attribute, or a pair that is one test. What the rule does not ask for holds; a
- * test on bytes that the frame does not have never holds, negated or not. @field is NULL then. */
-gboolean holds_mac(const Instance *instance, NwfAttr address, NwfAttr mask, const guint8 *field);
-gboolean holds_ip(const Instance *instance, NwfAttr address, NwfAttr mask, const guint8 *field, gsize length);
+ * test on bytes that the frame does not have never holds, negated or not. @field is NULL then.
+ * Bytes that a mask leaves out at the end are not asked for. */
+gboolean holds_mac(const Instance *instance, NwfAttr address, NwfAttr mask, const Packet *packet, gsize offset);
+gboolean holds_ip(const Instance *instance, NwfAttr address, NwfAttr mask, const Packet *packet, gsize offset,
+                  gsize length);
 gboolean holds_ip_range(const Instance *instance, NwfAttr from, NwfAttr to, const guint8 *field, gsize length);
 gboolean holds_number(const Instance *instance, NwfAttr attr, const guint8 *field, gsize length);
 gboolean holds_range(const Instance *instance, NwfAttr low, NwfAttr high, const guint8 *field, gsize length);

@@ -8,8 +8,8 @@
 #define BPDU(offset) (ETHERNET_HEADER + (offset))
 
 static gboolean matches_macs(const Instance *instance, const Packet *packet, gboolean swapped) {
-  return holds_mac(instance, NWF_ATTR_SRCMACADDR, NWF_ATTR_SRCMACMASK, packet->bytes + (swapped ? 0 : 6)) &&
-         holds_mac(instance, NWF_ATTR_DSTMACADDR, NWF_ATTR_DSTMACMASK, packet->bytes + (swapped ? 6 : 0));
+  return holds_mac(instance, NWF_ATTR_SRCMACADDR, NWF_ATTR_SRCMACMASK, packet, swapped ? 0 : 6) &&
+         holds_mac(instance, NWF_ATTR_DSTMACADDR, NWF_ATTR_DSTMACMASK, packet, swapped ? 6 : 0);
 }
 
 static gboolean matches_mac(const Instance *instance, const Packet *packet, gboolean swapped) {
@@ -60,15 +60,15 @@ static gboolean matches_config(const Instance *instance, const Packet *packet) {
     if (!holds_range(instance, bpdu_numbers[i].low, bpdu_numbers[i].high, field, bpdu_numbers[i].length))
       return FALSE;
   }
-  return holds_mac(instance, NWF_ATTR_ROOT_ADDRESS, NWF_ATTR_ROOT_ADDRESS_MASK, packet_at(packet, BPDU(10), 6)) &&
-         holds_mac(instance, NWF_ATTR_SENDER_ADDRESS, NWF_ATTR_SENDER_ADDRESS_MASK, packet_at(packet, BPDU(22), 6));
+  return holds_mac(instance, NWF_ATTR_ROOT_ADDRESS, NWF_ATTR_ROOT_ADDRESS_MASK, packet, BPDU(10)) &&
+         holds_mac(instance, NWF_ATTR_SENDER_ADDRESS, NWF_ATTR_SENDER_ADDRESS_MASK, packet, BPDU(22));
 }
 
 static gboolean matches_stp(const Instance *instance, const Packet *packet) {
   static const guint8 group[6] = {0x01, 0x80, 0xc2, 0x00, 0x00, 0x00};
   static const guint8 llc[6] = {0x42, 0x42, 0x03, 0x00, 0x00, 0x00};
   if (memcmp(packet->bytes, group, 6) != 0 ||
-      !holds_mac(instance, NWF_ATTR_SRCMACADDR, NWF_ATTR_SRCMACMASK, packet->bytes + 6))
+      !holds_mac(instance, NWF_ATTR_SRCMACADDR, NWF_ATTR_SRCMACMASK, packet, 6))
     return FALSE;
   gboolean config = asks_for_config(instance);
   if (!config && !instance->has[NWF_ATTR_STP_TYPE])
@@ -97,18 +97,18 @@ static gboolean matches_arp_addresses(const Instance *instance, const Packet *pa
     return FALSE;
   if (ips && (packet_number(header + 2, 2) != ETHERTYPE_IPV4 || header[5] != 4))
     return FALSE;
-  const guint8 *sender_mac = packet_at(packet, 22, 6), *sender_ip = packet_at(packet, 28, 4);
-  const guint8 *target_mac = packet_at(packet, 32, 6), *target_ip = packet_at(packet, 38, 4);
+  const gsize sender_mac = 22, sender_ip = 28, target_mac = 32, target_ip = 38;
   if (gratuitous) {
-    if (sender_ip == NULL || target_ip == NULL)
+    const guint8 *sender = packet_at(packet, sender_ip, 4), *target = packet_at(packet, target_ip, 4);
+    if (sender == NULL || target == NULL)
       return FALSE;
-    if ((memcmp(sender_ip, target_ip, 4) == 0) == instance->negated[NWF_ATTR_GRATUITOUS])
+    if ((memcmp(sender, target, 4) == 0) == instance->negated[NWF_ATTR_GRATUITOUS])
       return FALSE;
   }
-  return holds_mac(instance, NWF_ATTR_ARPSRCMACADDR, NWF_ATTR_ARPSRCMACADDR, swapped ? target_mac : sender_mac) &&
-         holds_mac(instance, NWF_ATTR_ARPDSTMACADDR, NWF_ATTR_ARPDSTMACADDR, swapped ? sender_mac : target_mac) &&
-         holds_ip(instance, NWF_ATTR_ARPSRCIPADDR, NWF_ATTR_ARPSRCIPMASK, swapped ? target_ip : sender_ip, 4) &&
-         holds_ip(instance, NWF_ATTR_ARPDSTIPADDR, NWF_ATTR_ARPDSTIPMASK, swapped ? sender_ip : target_ip, 4);
+  return holds_mac(instance, NWF_ATTR_ARPSRCMACADDR, NWF_ATTR_ARPSRCMACADDR, packet, swapped ? target_mac : sender_mac) &&
+         holds_mac(instance, NWF_ATTR_ARPDSTMACADDR, NWF_ATTR_ARPDSTMACADDR, packet, swapped ? sender_mac : target_mac) &&
+         holds_ip(instance, NWF_ATTR_ARPSRCIPADDR, NWF_ATTR_ARPSRCIPMASK, packet, swapped ? target_ip : sender_ip, 4) &&
+         holds_ip(instance, NWF_ATTR_ARPDSTIPADDR, NWF_ATTR_ARPDSTIPMASK, packet, swapped ? sender_ip : target_ip, 4);
 }
 
 static gboolean matches_arp(const Instance *instance, const Packet *packet, gboolean swapped) {
@@ -142,16 +142,15 @@ static gboolean holds_dscp(const Instance *instance, const Packet *packet) {
 static gboolean matches_addresses(const Instance *instance, const Packet *packet, gboolean swapped) {
   gboolean v4 = packet->type == ETHERTYPE_IPV4;
   gsize length = v4 ? 4 : 16;
-  const guint8 *first = packet_at(packet, ETHERNET_HEADER + (v4 ? 12 : 8), length);
-  const guint8 *second = packet_at(packet, ETHERNET_HEADER + (v4 ? 16 : 24), length);
-  const guint8 *source = swapped ? second : first, *destination = swapped ? first : second;
-  if (!holds_ip(instance, NWF_ATTR_SRCIPADDR, NWF_ATTR_SRCIPMASK, source, length) ||
-      !holds_ip(instance, NWF_ATTR_DSTIPADDR, NWF_ATTR_DSTIPMASK, destination, length))
+  gsize first = ETHERNET_HEADER + (v4 ? 12 : 8), second = ETHERNET_HEADER + (v4 ? 16 : 24);
+  gsize source = swapped ? second : first, destination = swapped ? first : second;
+  if (!holds_ip(instance, NWF_ATTR_SRCIPADDR, NWF_ATTR_SRCIPMASK, packet, source, length) ||
+      !holds_ip(instance, NWF_ATTR_DSTIPADDR, NWF_ATTR_DSTIPMASK, packet, destination, length))
     return FALSE;
   return (instance->has[NWF_ATTR_SRCIPADDR] ||
-          holds_ip_range(instance, NWF_ATTR_SRCIPFROM, NWF_ATTR_SRCIPTO, source, length)) &&
+          holds_ip_range(instance, NWF_ATTR_SRCIPFROM, NWF_ATTR_SRCIPTO, packet_at(packet, source, length), length)) &&
          (instance->has[NWF_ATTR_DSTIPADDR] ||
-          holds_ip_range(instance, NWF_ATTR_DSTIPFROM, NWF_ATTR_DSTIPTO, destination, length));
+          holds_ip_range(instance, NWF_ATTR_DSTIPFROM, NWF_ATTR_DSTIPTO, packet_at(packet, destination, length), length));
 }
 
 static gboolean matches_ip(const Instance *instance, const Packet *packet, gboolean swapped) {
@@ -199,7 +198,7 @@ gboolean instance_matches_l4(const Instance *instance, const Packet *packet, gbo
   if (!packet->well_formed || (protocol != 0 && packet->protocol != protocol))
     return FALSE;
   /* The frame's source is the guest's own only where the rule is checked as it is written. */
-  if (!swapped && !holds_mac(instance, NWF_ATTR_SRCMACADDR, NWF_ATTR_SRCMACADDR, packet->bytes + 6))
+  if (!swapped && !holds_mac(instance, NWF_ATTR_SRCMACADDR, NWF_ATTR_SRCMACADDR, packet, 6))
     return FALSE;
   if (!matches_addresses(instance, packet, swapped) || !holds_dscp(instance, packet) ||
       !holds_ports(instance, packet, swapped))

@@ -37,8 +37,11 @@ char *trial_port_name(guint port);
 /** Compiles the bindings into one table, and makes the kernel hold exactly that. */
 gboolean trial_install(Trial *trial, const NwfFilterStore *store, NwfBinding *const *bindings, guint n,
                        GError **error);
-/** The guest behind @port sends the frame. To the host's own address it is bound for the host. */
+/** The guest behind @port sends the frame. To the host's own address it is bound for the host. A
+ * frame that the bridge does not carry seems dropped: ask trial_is_carried first, or trial_send. */
 gboolean trial_send_out(Trial *trial, guint port, const guint8 *frame, gsize length, Seen *seen, GError **error);
+/** Whether the bridge carries the frame when a guest without filter sends it. */
+gboolean trial_is_carried(Trial *trial, const guint8 *frame, gsize length);
 /** Another guest, or the host, sends the frame: what each port makes of it (n_ports entries). A
  * frame to the host's own address reaches no port: SEEN_NOTHING. */
 gboolean trial_send_in(Trial *trial, gboolean host, const guint8 *frame, gsize length, Seen *seen, GError **error);
