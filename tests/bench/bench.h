@@ -12,14 +12,15 @@
 G_BEGIN_DECLS
 
 typedef struct {
-  guint rounds;        /* of measuring each variant */
-  guint window_ms;     /* of sending frames in one round */
-  guint ports;         /* 0: those that the scenario names; else only this number */
-  const char *filters; /* folder of the filters */
-  const char *program; /* nwfilter-nft */
-  const char *table;   /* a document for nft whose rules are measured as well, or NULL */
-  const char *folder;  /* an empty folder to write in; what is left there is removed */
-  const char *name;    /* the scenario that runs */
+  guint rounds;             /* of measuring each variant */
+  guint window_ms;          /* of sending frames in one round */
+  guint ports;              /* 0: those that the scenario names; else only this number */
+  const char *filters;      /* folder of the filters */
+  const char *program;      /* nwfilter-nft */
+  gboolean no_br_netfilter; /* bridge-nf-call-* off, as on hosts where nothing loaded br_netfilter */
+  const char *table;        /* a document for nft whose rules are measured as well, or NULL */
+  const char *folder;       /* an empty folder to write in; what is left there is removed */
+  const char *name;         /* the scenario that runs */
   FILE *results;
 } Bench;
 

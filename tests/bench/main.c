@@ -28,6 +28,8 @@ static const GOptionEntry entries[] = {
     {"program", 0, 0, G_OPTION_ARG_FILENAME, &bench.program, "nwfilter-nft", "FILE"},
     {"table", 0, 0, G_OPTION_ARG_FILENAME, &bench.table, "Send frames through this nft document (of vnet0 ..) as well",
      "FILE"},
+    {"no-br-netfilter", 0, 0, G_OPTION_ARG_NONE, &bench.no_br_netfilter,
+     "Without br_netfilter's detour through the IP hooks", NULL},
     {"json", 0, 0, G_OPTION_ARG_FILENAME, &json_path, "Write all samples here as well", "FILE"},
     {G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_STRING_ARRAY, &names, NULL, "[SCENARIO...]"},
     {NULL}};

@@ -51,15 +51,16 @@ static char *read_line(const char *path, const char *key) {
   return g_strndup(start, strcspn(start, "\n"));
 }
 
-static json_t *describe_machine(void) {
+static json_t *describe_machine(const Bench *bench) {
   g_autofree char *processor = read_line("/proc/cpuinfo", "model name");
   g_autofree char *load = read_line("/proc/loadavg", NULL);
-  g_autofree char *br_netfilter = read_line("/proc/sys/net/bridge/bridge-nf-call-iptables", NULL);
+  /* A new namespace has the module's default, whatever this one has. */
+  gboolean br_netfilter = !bench->no_br_netfilter && g_file_test("/proc/sys/net/bridge", G_FILE_TEST_IS_DIR);
   struct utsname name;
 
   uname(&name);
-  return json_pack("{s:s, s:s, s:i, s:s, s:s}", "kernel", name.release, "processor", processor, "processors",
-                   (int)sysconf(_SC_NPROCESSORS_ONLN), "load", load, "bridge-nf-call-iptables", br_netfilter);
+  return json_pack("{s:s, s:s, s:i, s:s, s:b}", "kernel", name.release, "processor", processor, "processors",
+                   (int)sysconf(_SC_NPROCESSORS_ONLN), "load", load, "br_netfilter", br_netfilter);
 }
 
 gboolean report_write_json(const Bench *bench, const GPtrArray *series, const char *path, GError **error) {
@@ -67,7 +68,7 @@ gboolean report_write_json(const Bench *bench, const GPtrArray *series, const ch
 
   for (guint i = 0; i < series->len; i++)
     json_array_append_new(list, series_to_json(g_ptr_array_index(series, i)));
-  json_t *document = json_pack("{s:o, s:i, s:i, s:o}", "machine", describe_machine(), "rounds", (int)bench->rounds,
+  json_t *document = json_pack("{s:o, s:i, s:i, s:o}", "machine", describe_machine(bench), "rounds", (int)bench->rounds,
                                "window_ms", (int)bench->window_ms, "results", list);
   char *text = json_dumps(document, JSON_INDENT(1) | JSON_REAL_PRECISION(9));
   gboolean ok = g_file_set_contents(path, text, -1, error);

@@ -40,6 +40,22 @@ static gboolean shorten_queues(Rig *rig, GError **error) {
   return TRUE;
 }
 
+static gboolean disable_br_netfilter(GError **error) {
+  static const char *const files[] = {"/proc/sys/net/bridge/bridge-nf-call-arptables",
+                                      "/proc/sys/net/bridge/bridge-nf-call-iptables",
+                                      "/proc/sys/net/bridge/bridge-nf-call-ip6tables"};
+
+  for (guint i = 0; i < G_N_ELEMENTS(files); i++) {
+    FILE *file = fopen(files[i], "w");
+    if (!file)
+      continue; /* the module is not loaded */
+    gboolean written = fputs("0", file) >= 0;
+    if (fclose(file) != 0 || !written)
+      return fail(error, files[i]);
+  }
+  return TRUE;
+}
+
 Rig *rig_new(const Bench *bench, guint n, GError **error) {
   g_autoptr(Rig) rig = g_new0(Rig, 1);
   g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
@@ -51,7 +67,7 @@ Rig *rig_new(const Bench *bench, guint n, GError **error) {
   rig->n = n;
   rig->lab = lab_new((const char *const *)names->pdata, n, error);
   rig->kernel = rig->lab ? nwf_kernel_open(error) : NULL; /* after the lab, which may choose the namespace */
-  if (!rig->kernel || !shorten_queues(rig, error))
+  if (!rig->kernel || !shorten_queues(rig, error) || (bench->no_br_netfilter && !disable_br_netfilter(error)))
     return NULL;
   for (guint i = 0; i < n; i++)
     if (!lab_add_address(rig->lab, i, guest_make(i).mac, error))
