@@ -3,7 +3,7 @@
  * The netlink side against the running kernel, each test in a network namespace of its own, with nft as
  * witness and as the other program that changes things.
  */
-#include "kernel/kernel.h"
+#include "kernel-help.h"
 #include "ruleset-random.h"
 
 #include <glib/gstdio.h>
@@ -15,67 +15,9 @@
 
 /* --- helpers --- */
 
-/** A kernel in an empty namespace; NULL: skipped. */
-static NwfKernel *enter(void) {
-  if (geteuid() != 0) {
-    g_test_skip("a network namespace needs root");
-    return NULL;
-  }
-  if (unshare(CLONE_NEWNET) < 0) {
-    g_test_skip("cannot make a network namespace");
-    return NULL;
-  }
-  GError *error = NULL;
-  NwfKernel *kernel = nwf_kernel_open(&error);
-  g_assert_no_error(error);
-  return kernel;
-}
-
-/** Runs a shell command in this namespace; its output (caller frees). Fails the test when it fails. */
-static char *shell(const char *command) {
-  const char *argv[] = {"sh", "-c", command, NULL};
-  char *output = NULL;
-  g_autofree char *complaints = NULL;
-  int status = 0;
-  GError *error = NULL;
-  g_spawn_sync(NULL, (char **)argv, NULL, G_SPAWN_SEARCH_PATH, NULL, NULL, &output, &complaints, &status, &error);
-  g_assert_no_error(error);
-  if (status != 0)
-    g_test_message("%s: %s", command, complaints);
-  g_assert_cmpint(status, ==, 0);
-  return output;
-}
-
-static void run(const char *command) {
-  g_free(shell(command));
-}
-
-static guint install(NwfKernel *kernel, const NwfRuleset *want) {
-  GError *error = NULL;
-  guint changed = 0;
-  nwf_kernel_install(kernel, want, &changed, &error);
-  g_assert_no_error(error);
-  return changed;
-}
-
-static NwfRuleset *read_back(NwfKernel *kernel) {
-  GError *error = NULL;
-  NwfRuleset *ruleset = NULL;
-  nwf_kernel_read(kernel, &ruleset, NULL, &error);
-  g_assert_no_error(error);
-  return ruleset;
-}
-
-static void assert_holds(NwfKernel *kernel, const NwfRuleset *want) {
-  g_autoptr(NwfRuleset) have = read_back(kernel);
-  g_autoptr(GArray) changes = nwf_ruleset_diff(have, want);
-  g_autofree char *lines = nwf_diff_to_text(changes);
-  g_assert_cmpstr(lines, ==, "");
-}
-
 /** Handles tell what was made before; the rest of a listing is what counts. */
 static char *listing(void) {
-  g_autofree char *json = shell("nft -j list table bridge nwfilter");
+  g_autofree char *json = nwf_test_shell("nft -j list table bridge nwfilter");
   g_autoptr(GRegex) regex = g_regex_new("\"handle\": [0-9]+,? ?", 0, 0, NULL);
   return g_regex_replace_literal(regex, json, -1, 0, "", 0, NULL);
 }
@@ -88,7 +30,7 @@ static void load_text(const NwfRuleset *ruleset) {
   close(fd);
   g_assert_true(g_file_set_contents(path, text, -1, NULL));
   g_autofree char *command = g_strdup_printf("nft -f %s", path);
-  run(command);
+  nwf_test_run(command);
   g_unlink(path);
 }
 
@@ -138,30 +80,30 @@ static NwfRuleset *ruleset_of(const char *const *ports, guint n) {
 /* --- installing --- */
 
 static void test_the_same_twice_sends_nothing(void) {
-  g_autoptr(NwfKernel) kernel = enter();
+  g_autoptr(NwfKernel) kernel = nwf_test_enter();
   if (!kernel)
     return;
   g_autoptr(NwfRuleset) want = ruleset_of(NULL, 3);
   guint32 before, after;
-  g_assert_cmpuint(install(kernel, want), >, 0);
-  assert_holds(kernel, want);
+  g_assert_cmpuint(nwf_test_install(kernel, want), >, 0);
+  nwf_assert_holds(kernel, want);
   g_assert_true(nwf_kernel_generation(kernel, &before, NULL));
-  g_assert_cmpuint(install(kernel, want), ==, 0);
+  g_assert_cmpuint(nwf_test_install(kernel, want), ==, 0);
   g_assert_true(nwf_kernel_generation(kernel, &after, NULL));
   g_assert_cmpuint(before, ==, after);
 }
 
 static void test_no_table_reads_as_none(void) {
-  g_autoptr(NwfKernel) kernel = enter();
+  g_autoptr(NwfKernel) kernel = nwf_test_enter();
   if (!kernel)
     return;
-  g_autoptr(NwfRuleset) none = read_back(kernel);
+  g_autoptr(NwfRuleset) none = nwf_test_read(kernel);
   g_assert_null(none);
-  g_assert_cmpuint(install(kernel, NULL), ==, 0);
+  g_assert_cmpuint(nwf_test_install(kernel, NULL), ==, 0);
   g_autoptr(NwfRuleset) want = ruleset_of(NULL, 1);
-  install(kernel, want);
-  g_assert_cmpuint(install(kernel, NULL), ==, 1);
-  none = read_back(kernel);
+  nwf_test_install(kernel, want);
+  g_assert_cmpuint(nwf_test_install(kernel, NULL), ==, 1);
+  none = nwf_test_read(kernel);
   g_assert_null(none);
 }
 
@@ -192,16 +134,16 @@ static void test_what_others_changed_is_put_right(void) {
   };
   g_autoptr(NwfRuleset) want = ruleset_of(NULL, 3);
   for (gsize i = 0; i < G_N_ELEMENTS(commands); i++) {
-    g_autoptr(NwfKernel) kernel = enter();
+    g_autoptr(NwfKernel) kernel = nwf_test_enter();
     if (!kernel)
       return;
-    install(kernel, want);
+    nwf_test_install(kernel, want);
     g_autofree char *before = listing();
-    run(commands[i]);
+    nwf_test_run(commands[i]);
     g_test_message("%s", commands[i]);
-    g_assert_cmpuint(install(kernel, want), >, 0);
-    assert_holds(kernel, want);
-    g_assert_cmpuint(install(kernel, want), ==, 0);
+    g_assert_cmpuint(nwf_test_install(kernel, want), >, 0);
+    nwf_assert_holds(kernel, want);
+    g_assert_cmpuint(nwf_test_install(kernel, want), ==, 0);
     g_autofree char *after = listing();
     /* maps are listed in the order of their hash, which a new map does not share */
     g_assert_cmpuint(strlen(before), ==, strlen(after));
@@ -209,74 +151,74 @@ static void test_what_others_changed_is_put_right(void) {
 }
 
 static void test_one_more_port_is_a_small_change(void) {
-  g_autoptr(NwfKernel) kernel = enter();
+  g_autoptr(NwfKernel) kernel = nwf_test_enter();
   if (!kernel)
     return;
   g_autoptr(NwfRuleset) three = ruleset_of(NULL, 3);
   g_autoptr(NwfRuleset) four = ruleset_of(NULL, 4);
-  install(kernel, three);
-  g_assert_cmpuint(install(kernel, four), ==, 3); /* a chain, its rules, an element */
-  assert_holds(kernel, four);
-  install(kernel, three);
-  assert_holds(kernel, three);
+  nwf_test_install(kernel, three);
+  g_assert_cmpuint(nwf_test_install(kernel, four), ==, 3); /* a chain, its rules, an element */
+  nwf_assert_holds(kernel, four);
+  nwf_test_install(kernel, three);
+  nwf_assert_holds(kernel, three);
 }
 
 /** What proves quickly that nothing changed must not outlive a change that comes back to the same. */
 static void test_a_mark_is_only_good_for_its_generation(void) {
-  g_autoptr(NwfKernel) kernel = enter();
+  g_autoptr(NwfKernel) kernel = nwf_test_enter();
   if (!kernel)
     return;
   g_autoptr(NwfRuleset) three = ruleset_of(NULL, 3);
   g_autoptr(NwfRuleset) four = ruleset_of(NULL, 4);
-  install(kernel, three);
-  g_assert_cmpuint(install(kernel, four), >, 0);
-  g_assert_cmpuint(install(kernel, three), >, 0);
-  assert_holds(kernel, three);
-  run("nft add table inet other");
-  g_assert_cmpuint(install(kernel, three), ==, 0);
-  run("nft add element bridge nwfilter from_port '{ \"evil\" . ip : accept }'");
-  run("nft delete table inet other");
-  g_assert_cmpuint(install(kernel, three), ==, 1);
-  assert_holds(kernel, three);
+  nwf_test_install(kernel, three);
+  g_assert_cmpuint(nwf_test_install(kernel, four), >, 0);
+  g_assert_cmpuint(nwf_test_install(kernel, three), >, 0);
+  nwf_assert_holds(kernel, three);
+  nwf_test_run("nft add table inet other");
+  g_assert_cmpuint(nwf_test_install(kernel, three), ==, 0);
+  nwf_test_run("nft add element bridge nwfilter from_port '{ \"evil\" . ip : accept }'");
+  nwf_test_run("nft delete table inet other");
+  g_assert_cmpuint(nwf_test_install(kernel, three), ==, 1);
+  nwf_assert_holds(kernel, three);
   /* the same ruleset as text has no mark, and is known all the same */
-  run("nft delete table bridge nwfilter");
+  nwf_test_run("nft delete table bridge nwfilter");
   load_text(three);
-  g_assert_cmpuint(install(kernel, three), ==, 0);
+  g_assert_cmpuint(nwf_test_install(kernel, three), ==, 0);
 }
 
 static void test_odd_port_names(void) {
   static const char *const names[] = {"fifteen-bytes-x", "a",         "vnet*",    "a\"b",  "sp$(x)",
                                       "back\\slash",     "tap.100@x", "\xc3\xa4", "{};#!", "-n"};
-  g_autoptr(NwfKernel) kernel = enter();
+  g_autoptr(NwfKernel) kernel = nwf_test_enter();
   if (!kernel)
     return;
   g_autoptr(NwfRuleset) want = ruleset_of(names, G_N_ELEMENTS(names));
-  install(kernel, want);
-  assert_holds(kernel, want);
-  g_autoptr(NwfRuleset) have = read_back(kernel);
+  nwf_test_install(kernel, want);
+  nwf_assert_holds(kernel, want);
+  g_autoptr(NwfRuleset) have = nwf_test_read(kernel);
   g_autoptr(GPtrArray) ports = nwf_ruleset_ports(have);
   g_assert_cmpuint(ports->len, ==, G_N_ELEMENTS(names));
 }
 
 static void test_a_thousand_ports_in_one_batch(void) {
-  g_autoptr(NwfKernel) kernel = enter();
+  g_autoptr(NwfKernel) kernel = nwf_test_enter();
   if (!kernel)
     return;
   g_autoptr(NwfRuleset) want = ruleset_of(NULL, 1000);
   guint32 before, after;
   g_assert_true(nwf_kernel_generation(kernel, &before, NULL));
-  install(kernel, want);
+  nwf_test_install(kernel, want);
   g_assert_true(nwf_kernel_generation(kernel, &after, NULL));
   g_assert_cmpuint(after, ==, before + 1);
-  assert_holds(kernel, want);
+  nwf_assert_holds(kernel, want);
   g_autoptr(NwfRuleset) one = ruleset_of(NULL, 1);
-  install(kernel, one);
-  assert_holds(kernel, one);
+  nwf_test_install(kernel, one);
+  nwf_assert_holds(kernel, one);
 }
 
 /** Some of them jump in circles, which the kernel refuses; then all stays as it was. */
 static void test_random_rulesets_follow_each_other(void) {
-  g_autoptr(NwfKernel) kernel = enter();
+  g_autoptr(NwfKernel) kernel = nwf_test_enter();
   if (!kernel)
     return;
   GRand *rand = g_rand_new_with_seed(7);
@@ -293,7 +235,7 @@ static void test_random_rulesets_follow_each_other(void) {
     } else {
       g_assert_nonnull(strstr(error->message, "Too many links"));
     }
-    assert_holds(kernel, held);
+    nwf_assert_holds(kernel, held);
   }
   g_assert_cmpuint(installed, >, 100);
   g_rand_free(rand);
@@ -303,11 +245,11 @@ static void test_random_rulesets_follow_each_other(void) {
 
 static void assert_text_agrees(NwfRuleset *ruleset) {
   nwf_ruleset_sort(ruleset);
-  g_autoptr(NwfKernel) kernel = enter();
+  g_autoptr(NwfKernel) kernel = nwf_test_enter();
   if (!kernel)
     return;
-  install(kernel, ruleset);
-  assert_holds(kernel, ruleset);
+  nwf_test_install(kernel, ruleset);
+  nwf_assert_holds(kernel, ruleset);
   g_autofree char *netlink = listing();
   g_assert_cmpint(unshare(CLONE_NEWNET), ==, 0);
   load_text(ruleset);
@@ -336,7 +278,7 @@ static void test_text_agrees_on_every_field(void) {
 
 /** Whether the kernel takes it, that is, nothing in it jumps in circles. */
 static gboolean takes(NwfRuleset *ruleset) {
-  g_autoptr(NwfKernel) kernel = enter();
+  g_autoptr(NwfKernel) kernel = nwf_test_enter();
   return kernel && nwf_kernel_install(kernel, ruleset, NULL, NULL);
 }
 
@@ -456,7 +398,7 @@ static guint feature_of(const NwfExpr *expr) {
 
 /** Everything but what this kernel lacks. */
 static void test_text_agrees_on_every_expression(void) {
-  g_autoptr(NwfKernel) kernel = enter();
+  g_autoptr(NwfKernel) kernel = nwf_test_enter();
   guint features = 0;
   if (!kernel)
     return;
@@ -478,7 +420,7 @@ static void test_text_agrees_on_every_expression(void) {
 }
 
 static void test_adjacent_intervals(void) {
-  g_autoptr(NwfKernel) kernel = enter();
+  g_autoptr(NwfKernel) kernel = nwf_test_enter();
   if (!kernel)
     return;
   static const NwfField field[] = {NWF_FIELD_IP_SADDR};
@@ -495,8 +437,8 @@ static void test_adjacent_intervals(void) {
       if (g_rand_boolean(rand))
         nwf_set_add_element(want, set, low, high, NULL, NULL);
     }
-    install(kernel, want);
-    assert_holds(kernel, want);
+    nwf_test_install(kernel, want);
+    nwf_assert_holds(kernel, want);
   }
   g_rand_free(rand);
 }
@@ -504,14 +446,14 @@ static void test_adjacent_intervals(void) {
 /* --- errors --- */
 
 static void test_an_error_names_the_rule(void) {
-  g_autoptr(NwfKernel) kernel = enter();
+  g_autoptr(NwfKernel) kernel = nwf_test_enter();
   if (!kernel)
     return;
   guint features = 0;
   GError *error = NULL;
   g_assert_true(nwf_kernel_probe(kernel, &features, &error));
   g_assert_no_error(error);
-  g_autofree char *tables = shell("nft list tables");
+  g_autofree char *tables = nwf_test_shell("nft list tables");
   g_assert_cmpstr(tables, ==, "");
   if (features & NWF_FEATURE_CT) {
     g_test_skip("this kernel has connection tracking for bridges");
@@ -529,12 +471,12 @@ static void test_an_error_names_the_rule(void) {
   g_assert_nonnull(strstr(error->message, "allow-tracked:7"));
   g_assert_nonnull(strstr(error->message, "nf_conntrack_bridge"));
   g_clear_error(&error);
-  g_autoptr(NwfRuleset) have = read_back(kernel);
+  g_autoptr(NwfRuleset) have = nwf_test_read(kernel);
   g_assert_null(have); /* nothing of it holds */
 }
 
 static void test_an_error_names_the_element(void) {
-  g_autoptr(NwfKernel) kernel = enter();
+  g_autoptr(NwfKernel) kernel = nwf_test_enter();
   if (!kernel)
     return;
   g_autoptr(NwfRuleset) want = ruleset_of(NULL, 300);
@@ -553,7 +495,7 @@ static void test_an_error_names_the_element(void) {
 }
 
 static void test_another_generation_is_refused(void) {
-  g_autoptr(NwfKernel) kernel = enter();
+  g_autoptr(NwfKernel) kernel = nwf_test_enter();
   if (!kernel)
     return;
   g_autoptr(NwfRuleset) want = ruleset_of(NULL, 1);
@@ -561,28 +503,28 @@ static void test_another_generation_is_refused(void) {
   guint32 generation;
   GError *error = NULL;
   g_assert_true(nwf_kernel_generation(kernel, &generation, NULL));
-  run("nft add table inet other");
+  nwf_test_run("nft add table inet other");
   g_assert_false(nwf_kernel_commit(kernel, changes, generation, &error));
   g_assert_error(error, NWF_ERROR, NWF_ERROR_CHANGED);
   g_clear_error(&error);
-  g_autoptr(NwfRuleset) have = read_back(kernel);
+  g_autoptr(NwfRuleset) have = nwf_test_read(kernel);
   g_assert_null(have);
   g_assert_true(nwf_kernel_commit(kernel, changes, 0, &error));
   g_assert_no_error(error);
-  assert_holds(kernel, want);
+  nwf_assert_holds(kernel, want);
 }
 
 /** Somebody commits between reading and sending, but only the first times. */
 static gboolean make_while_others_write(const NwfRuleset *have, NwfRuleset **want, gpointer data, GError **error) {
   guint *calls = data;
   if ((*calls)++ < 3)
-    run(*calls % 2 ? "nft add table inet other" : "nft delete table inet other");
+    nwf_test_run(*calls % 2 ? "nft add table inet other" : "nft delete table inet other");
   *want = ruleset_of(NULL, 3);
   return TRUE;
 }
 
 static void test_a_change_in_between_starts_it_over(void) {
-  g_autoptr(NwfKernel) kernel = enter();
+  g_autoptr(NwfKernel) kernel = nwf_test_enter();
   if (!kernel)
     return;
   g_autoptr(NwfRuleset) want = ruleset_of(NULL, 3);
@@ -592,11 +534,11 @@ static void test_a_change_in_between_starts_it_over(void) {
   g_assert_true(nwf_kernel_update(kernel, &update, &error));
   g_assert_no_error(error);
   g_assert_cmpuint(calls, ==, 4);
-  assert_holds(kernel, want);
+  nwf_assert_holds(kernel, want);
 }
 
 static void test_concurrent_writers(void) {
-  g_autoptr(NwfKernel) kernel = enter();
+  g_autoptr(NwfKernel) kernel = nwf_test_enter();
   if (!kernel)
     return;
   const char *argv[] = {"sh", "-c", "while :; do nft add table inet other; nft delete table inet other; done", NULL};
@@ -605,111 +547,11 @@ static void test_concurrent_writers(void) {
                               &pid, NULL));
   for (guint i = 0; i < 100; i++) {
     g_autoptr(NwfRuleset) want = ruleset_of(NULL, 20 + i % 60);
-    install(kernel, want);
-    assert_holds(kernel, want);
+    nwf_test_install(kernel, want);
+    nwf_assert_holds(kernel, want);
   }
   kill(pid, SIGKILL);
   waitpid(pid, NULL, 0);
-}
-
-/* --- ipset --- */
-
-/** The elements of a mirrored ipset, one a line, sorted; or the error. */
-static char *mirror(NwfKernel *kernel, const char *name, guint dimensions, gboolean ipv6) {
-  g_autoptr(NwfRuleset) ruleset = nwf_ruleset_new();
-  g_autoptr(GError) error = NULL;
-  NwfField field = ipv6 ? NWF_FIELD_IP6_SADDR : NWF_FIELD_IP_SADDR;
-  NwfSet *set = nwf_ruleset_add_set(ruleset, "mirror", &field, 1);
-  set->interval = TRUE;
-  if (!nwf_kernel_ipset(name, dimensions, ipv6, ruleset, set, kernel, &error))
-    return g_strdup(error->message);
-  nwf_ruleset_sort(ruleset);
-  GString *text = g_string_new(NULL);
-  for (guint i = 0; i < set->elements->len; i++) {
-    g_autofree char *key = nwf_element_key_to_text(set, &g_array_index(set->elements, NwfElement, i));
-    g_string_append_printf(text, "%s%s", i ? ", " : "", key);
-  }
-  install(kernel, ruleset);
-  assert_holds(kernel, ruleset);
-  return g_string_free(text, FALSE);
-}
-
-static void test_ipsets_are_mirrored(void) {
-  static const struct {
-    const char *create, *members; /* members: separated by spaces */
-    guint dimensions;
-    gboolean ipv6;
-    const char *want; /* "!" and a part of the error, or the elements */
-  } cases[] = {
-      {"hash:ip", "10.0.0.1 10.0.0.7", 1, FALSE, "10.0.0.1, 10.0.0.7"},
-      {"hash:ip netmask 24", "10.0.0.1 10.0.7.7", 1, FALSE, "10.0.0.0-10.0.0.255, 10.0.7.0-10.0.7.255"},
-      {"hash:ip family inet6", "fe80::1", 1, TRUE, "fe80::1"},
-      {"hash:ip family inet6", "fe80::1", 1, FALSE, "!IPv6"},
-      {"hash:net", "10.0.0.0/8 10.1.0.0/16 11.0.0.0/8", 1, FALSE, "10.0.0.0-10.255.255.255, 11.0.0.0-11.255.255.255"},
-      {"hash:net", "10.0.0.0/8 10.1.0.0/16,nomatch", 1, FALSE, "!nomatch"},
-      {"hash:ip,port", "10.0.0.1,tcp:80 10.0.0.1,udp:53", 2, FALSE, "10.0.0.1 . 6 . 80, 10.0.0.1 . 17 . 53"},
-      {"hash:ip,port", "10.0.0.1,icmp:8/0", 2, FALSE, "!ICMP"},
-      {"hash:ip,port", "10.0.0.1,tcp:80", 1, FALSE, "!2 dimensions"},
-      {"hash:net,port", "10.0.0.0/24,tcp:80", 2, FALSE, "10.0.0.0-10.0.0.255 . 6 . 80"},
-      {"hash:ip,port,ip", "10.0.0.1,tcp:80,10.0.0.2", 3, FALSE, "10.0.0.1 . 6 . 80 . 10.0.0.2"},
-      {"hash:ip,port,net", "10.0.0.1,tcp:80,10.2.0.0/16 10.0.0.1,tcp:80,10.2.3.0/24", 3, FALSE,
-       "10.0.0.1 . 6 . 80 . 10.2.0.0-10.2.255.255"},
-      {"hash:net,net", "10.0.0.0/24,10.1.0.0/16", 2, FALSE, "10.0.0.0-10.0.0.255 . 10.1.0.0-10.1.255.255"},
-      {"bitmap:ip range 10.0.0.0/24", "10.0.0.3 10.0.0.4", 1, FALSE, "10.0.0.3, 10.0.0.4"},
-      {"bitmap:ip range 10.0.0.0/16 netmask 24", "10.0.3.0", 1, FALSE, "10.0.3.0-10.0.3.255"},
-      {"bitmap:port range 0-1023", "80", 1, FALSE, "6 . 80, 17 . 80"},
-      {"hash:mac", "52:54:00:00:00:01", 1, FALSE, "52:54:00:00:00:01"},
-      {"list:set", "", 1, FALSE, "!list:set"},
-      {"hash:ip,mark", "10.0.0.1,5", 2, FALSE, "!hash:ip,mark"},
-  };
-  for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
-    g_autoptr(NwfKernel) kernel = enter();
-    if (!kernel)
-      return;
-    g_autofree char *command = g_strdup_printf("ipset create s %s || exit 0; for m in %s; do m=$(echo $m | sed "
-                                               "'s/,nomatch/ nomatch/'); ipset add s $m; done; echo made",
-                                               cases[i].create, cases[i].members);
-    g_autofree char *made = shell(command);
-    if (!g_str_has_prefix(made, "made")) {
-      g_test_message("%s: not on this kernel", cases[i].create);
-      continue;
-    }
-    g_autofree char *got = mirror(kernel, "s", cases[i].dimensions, cases[i].ipv6);
-    if (cases[i].want[0] != '!')
-      g_assert_cmpstr(got, ==, cases[i].want);
-    else if (!strstr(got, cases[i].want + 1) || !strstr(got, "ipset 's'"))
-      g_error("%s: %s", cases[i].create, got);
-  }
-}
-
-static void test_an_ipset_that_is_not_there(void) {
-  g_autoptr(NwfKernel) kernel = enter();
-  if (!kernel)
-    return;
-  g_autofree char *got = mirror(kernel, "nosuch", 1, FALSE);
-  g_assert_nonnull(strstr(got, "nosuch"));
-}
-
-static void test_a_large_ipset(void) {
-  g_autoptr(NwfKernel) kernel = enter();
-  if (!kernel)
-    return;
-  g_autofree char *made = shell("ipset create s hash:net || exit 0; for i in $(seq 0 199); do for j in $(seq 0 99); do "
-                                "echo add s 10.$i.$j.0/25; done; done | ipset restore && echo made");
-  if (!g_str_has_prefix(made, "made")) {
-    g_test_skip("no ipset of type hash:net on this kernel");
-    return;
-  }
-  g_autoptr(NwfRuleset) ruleset = nwf_ruleset_new();
-  NwfField field = NWF_FIELD_IP_SADDR;
-  NwfSet *set = nwf_ruleset_add_set(ruleset, "mirror", &field, 1);
-  set->interval = TRUE;
-  GError *error = NULL;
-  nwf_kernel_ipset("s", 1, FALSE, ruleset, set, kernel, &error);
-  g_assert_no_error(error);
-  g_assert_cmpuint(set->elements->len, ==, 20000);
-  install(kernel, ruleset);
-  assert_holds(kernel, ruleset);
 }
 
 int main(int argc, char **argv) {
@@ -733,8 +575,5 @@ int main(int argc, char **argv) {
   ADD(another_generation_is_refused);
   ADD(a_change_in_between_starts_it_over);
   ADD(concurrent_writers);
-  ADD(ipsets_are_mirrored);
-  ADD(an_ipset_that_is_not_there);
-  ADD(a_large_ipset);
   return g_test_run();
 }

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "kernel-help.h"
+
+#include <sched.h>
+#include <unistd.h>
+
+/** A kernel in an empty namespace; NULL: skipped. */
+NwfKernel *nwf_test_enter(void) {
+  if (geteuid() != 0) {
+    g_test_skip("a network namespace needs root");
+    return NULL;
+  }
+  if (unshare(CLONE_NEWNET) < 0) {
+    g_test_skip("cannot make a network namespace");
+    return NULL;
+  }
+  GError *error = NULL;
+  NwfKernel *kernel = nwf_kernel_open(&error);
+  g_assert_no_error(error);
+  return kernel;
+}
+
+/** Runs a shell command in this namespace; its output (caller frees). Fails the test when it fails. */
+char *nwf_test_shell(const char *command) {
+  const char *argv[] = {"sh", "-c", command, NULL};
+  char *output = NULL;
+  g_autofree char *complaints = NULL;
+  int status = 0;
+  GError *error = NULL;
+  g_spawn_sync(NULL, (char **)argv, NULL, G_SPAWN_SEARCH_PATH, NULL, NULL, &output, &complaints, &status, &error);
+  g_assert_no_error(error);
+  if (status != 0)
+    g_test_message("%s: %s", command, complaints);
+  g_assert_cmpint(status, ==, 0);
+  return output;
+}
+
+void nwf_test_run(const char *command) {
+  g_free(nwf_test_shell(command));
+}
+
+guint nwf_test_install(NwfKernel *kernel, const NwfRuleset *want) {
+  GError *error = NULL;
+  guint changed = 0;
+  nwf_kernel_install(kernel, want, &changed, &error);
+  g_assert_no_error(error);
+  return changed;
+}
+
+NwfRuleset *nwf_test_read(NwfKernel *kernel) {
+  GError *error = NULL;
+  NwfRuleset *ruleset = NULL;
+  nwf_kernel_read(kernel, &ruleset, NULL, &error);
+  g_assert_no_error(error);
+  return ruleset;
+}
+
+void nwf_assert_holds(NwfKernel *kernel, const NwfRuleset *want) {
+  g_autoptr(NwfRuleset) have = nwf_test_read(kernel);
+  g_autoptr(GArray) changes = nwf_ruleset_diff(have, want);
+  g_autofree char *lines = nwf_diff_to_text(changes);
+  g_assert_cmpstr(lines, ==, "");
+}
