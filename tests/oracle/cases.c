@@ -174,7 +174,8 @@ static gboolean read_file(Reader *reader, const char *directory, const char *nam
 
 typedef struct {
   const OracleCases *cases;
-  const OracleCase *one;
+  OracleCase *one;
+  const char *self; /* the port that "*" and "@self" stand for, or NULL */
 } Names;
 
 static OraclePort *find_port(const OracleCase *one, const char *name) {
@@ -201,7 +202,7 @@ static int find_station(const OracleCases *cases, const OracleCase *one, const c
 
 static const FrameStation *station_by_name(const char *name, gpointer data) {
   const Names *names = data;
-  int number = find_station(names->cases, names->one, name);
+  int number = find_station(names->cases, names->one, names->self && g_str_equal(name, "self") ? names->self : name);
 
   return number < 0 ? NULL : &g_array_index(names->cases->stations, FrameStation, number);
 }
@@ -219,33 +220,52 @@ static gboolean for_host_stack(const OracleCases *cases, guint to, const GByteAr
   return b[12] == 0x86 && b[13] == 0xdd && bytes->len >= 54 && memcmp(b + 38, host->ip6, 16) == 0;
 }
 
-static gboolean read_frame(OracleCases *cases, const FrameLine *line, GError **error) {
-  OracleCase *one = line->one;
-  g_auto(GStrv) parts = g_strsplit(line->text, ":", 2);
-  g_auto(GStrv) words = g_strsplit(parts[0], " ", 2);
-  g_auto(GStrv) ends = g_strsplit(words[0], ">", 2);
-  Reader reader = {.file = line->file, .line = line->line, .error = error};
-  int from = find_station(cases, one, ends[0]), to = find_station(cases, one, ends[1]);
+static gboolean add_frame(const Names *names, Reader *reader, const char *from_name, const char *to_name,
+                          const char *name, const char *layers) {
+  OracleCases *cases = reader->cases;
+  int from = find_station(cases, names->one, from_name), to = find_station(cases, names->one, to_name);
   g_autoptr(GError) local = NULL;
-  Names names = {cases, one};
   OracleFrame *frame;
   GByteArray *bytes;
 
-  if (from < 0 || to < 0 || !words[1])
-    return fail(&reader, "a frame is FROM>TO NAME: LAYER...", line->text);
-  bytes = frame_from_text(parts[1], &g_array_index(cases->stations, FrameStation, from),
-                          &g_array_index(cases->stations, FrameStation, to), station_by_name, &names, &local);
+  if (from < 0 || to < 0)
+    return fail(reader, "no such station", from < 0 ? from_name : to_name);
+  bytes = frame_from_text(layers, &g_array_index(cases->stations, FrameStation, from),
+                          &g_array_index(cases->stations, FrameStation, to), station_by_name, (gpointer)names, &local);
   if (!bytes)
-    return fail(&reader, local->message, line->text);
+    return fail(reader, local->message, layers);
   frame = g_new0(OracleFrame, 1);
-  frame->id = g_strdup_printf("%s/%s>%s/%s", one->name, ends[0], ends[1], g_strstrip(words[1]));
+  frame->id = g_strdup_printf("%s/%s>%s/%s", names->one->name, from_name, to_name, name);
   frame->from = (guint)from;
   frame->to = (guint)to;
   frame->bytes = bytes;
   frame->to_host_stack = for_host_stack(cases, frame->to, bytes);
-  frame->bound[0] = find_port(one, ends[0]);
-  frame->bound[1] = find_port(one, ends[1]);
-  g_ptr_array_add(one->frames, frame);
+  frame->bound[0] = find_port(names->one, from_name);
+  frame->bound[1] = find_port(names->one, to_name);
+  g_ptr_array_add(names->one->frames, frame);
+  return TRUE;
+}
+
+/* "FROM>TO NAME: LAYER..."; "*" as FROM or TO makes a frame for each port of the case. */
+static gboolean read_frame(OracleCases *cases, const FrameLine *line, GError **error) {
+  g_auto(GStrv) parts = g_strsplit(line->text, ":", 2);
+  g_auto(GStrv) words = g_strsplit(parts[0], " ", 2);
+  g_auto(GStrv) ends = g_strsplit(words[0], ">", 2);
+  Reader reader = {.cases = cases, .file = line->file, .line = line->line, .error = error};
+  Names names = {cases, line->one, NULL};
+  gboolean from_all = g_str_equal(ends[0], "*"), to_all = ends[1] && g_str_equal(ends[1], "*");
+
+  if (!words[1] || !ends[1])
+    return fail(&reader, "a frame is FROM>TO NAME: LAYER...", line->text);
+  g_strstrip(words[1]);
+  if (!from_all && !to_all)
+    return add_frame(&names, &reader, ends[0], ends[1], words[1], parts[1]);
+  for (guint i = 0; i < line->one->ports->len; i++) {
+    const OraclePort *port = line->one->ports->pdata[i];
+    names.self = port->name;
+    if (!add_frame(&names, &reader, from_all ? port->name : ends[0], to_all ? port->name : ends[1], words[1], parts[1]))
+      return FALSE;
+  }
   return TRUE;
 }
 
@@ -267,7 +287,36 @@ static GPtrArray *case_files(const char *directory, const char *prefix, GError *
   return g_steal_pointer(&names);
 }
 
-OracleCases *oracle_cases_load(const char *directory, const char *prefix, GError **error) {
+static guint count_ports(const char *directory, const char *name) {
+  g_autofree char *path = g_build_filename(directory, name, NULL);
+  g_autofree char *text = NULL;
+  guint n = 0;
+
+  if (!g_file_get_contents(path, &text, NULL, NULL))
+    return 0; /* read_file will say so */
+  for (const char *place = text; (place = strstr(place, "\nport ")); place++)
+    n++;
+  return n;
+}
+
+/* Each file goes to the part that has fewest ports so far; the other parts' names are taken out. */
+static void keep_part(GPtrArray *names, const char *directory, guint part, guint parts) {
+  g_autofree guint *load = g_new0(guint, parts);
+
+  for (guint i = 0; i < names->len;) {
+    guint least = 0;
+    for (guint j = 1; j < parts; j++)
+      if (load[j] < load[least])
+        least = j;
+    load[least] += count_ports(directory, names->pdata[i]);
+    if (least == part)
+      i++;
+    else
+      g_ptr_array_remove_index(names, i);
+  }
+}
+
+OracleCases *oracle_cases_load(const char *directory, const char *prefix, guint part, guint parts, GError **error) {
   g_autoptr(OracleCases) cases = g_new0(OracleCases, 1);
   g_autoptr(GPtrArray) lines = g_ptr_array_new_with_free_func(free_frame_line);
   g_autoptr(GPtrArray) names = case_files(directory, prefix, error);
@@ -278,6 +327,7 @@ OracleCases *oracle_cases_load(const char *directory, const char *prefix, GError
   cases->names = g_ptr_array_new_with_free_func(g_free);
   if (!names)
     return NULL;
+  keep_part(names, directory, part, parts);
   for (guint i = 0; i < names->len; i++)
     if (!read_file(&reader, directory, names->pdata[i]))
       return NULL;
@@ -288,9 +338,14 @@ OracleCases *oracle_cases_load(const char *directory, const char *prefix, GError
   return g_steal_pointer(&cases);
 }
 
-/* "@ip4" and "@ip6" in a parameter are the port's own addresses, "@mac" its MAC. */
-static char *parameter_value(const FrameStation *station, const char *text) {
+/* "@ip4" and "@ip6" in a parameter are the port's own addresses, "@mac" its MAC, "@peermac" the peer's. */
+static char *parameter_value(const OracleCases *cases, const FrameStation *station, const char *text) {
   const guint8 *b = station->ip4;
+
+  if (g_str_equal(text, "@peermac")) {
+    station = &g_array_index(cases->stations, FrameStation, cases->stations->len - 3);
+    text = "@mac";
+  }
 
   if (g_str_equal(text, "@ip4"))
     return g_strdup_printf("%u.%u.%u.%u", b[0], b[1], b[2], b[3]);
@@ -304,7 +359,7 @@ static char *parameter_value(const FrameStation *station, const char *text) {
 
 char *oracle_port_xml(const OracleCases *cases, const OraclePort *port) {
   const FrameStation *station = &g_array_index(cases->stations, FrameStation, port->station);
-  g_autofree char *mac = parameter_value(station, "@mac");
+  g_autofree char *mac = parameter_value(cases, station, "@mac");
   GString *xml = g_string_new(NULL);
 
   g_string_append_printf(xml,
@@ -315,7 +370,7 @@ char *oracle_port_xml(const OracleCases *cases, const OraclePort *port) {
                          (char *)cases->names->pdata[port->station], mac, port->filter);
   for (guint i = 0; i < port->parameters->len; i++) {
     g_auto(GStrv) pair = g_strsplit(port->parameters->pdata[i], "=", 2);
-    g_autofree char *value = parameter_value(station, pair[1] ? pair[1] : "");
+    g_autofree char *value = parameter_value(cases, station, pair[1] ? pair[1] : "");
     g_string_append_printf(xml, "    <parameter name='%s' value='%s'/>\n", pair[0], value);
   }
   g_string_append(xml, "  </filterref>\n</filterbinding>\n");

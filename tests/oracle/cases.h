@@ -37,9 +37,10 @@ typedef struct {
   GPtrArray *names; /* char *: the taps' interface names, without the host */
 } OracleCases;
 
-/** Reads every *.case of @directory, or those whose names begin with @prefix. NULL with @error
+/** Reads the *.case files of @directory whose names begin with @prefix ("" for all). Of @parts
+ * parts of about as many ports it takes the one of number @part, from 0. NULL with @error
  * ("FILE:LINE: what"). */
-OracleCases *oracle_cases_load(const char *directory, const char *prefix, GError **error);
+OracleCases *oracle_cases_load(const char *directory, const char *prefix, guint part, guint parts, GError **error);
 void oracle_cases_free(OracleCases *cases);
 /** The binding document of a port; caller frees. */
 char *oracle_port_xml(const OracleCases *cases, const OraclePort *port);

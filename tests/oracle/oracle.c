@@ -3,17 +3,19 @@
 #include "verdicts.h"
 
 #include <nwfilter-nft/xml.h>
+#include <stdlib.h>
 #include <string.h>
 
 static int usage(void) {
-  fprintf(stderr, "usage: oracle record stock|ours FILTERS CASES [PREFIX]\n"
+  fprintf(stderr, "usage: oracle record stock|ours FILTERS CASES PART PARTS [PREFIX]\n"
                   "       oracle compare STOCK OURS KNOWN REASONS\n"
                   "       oracle frames CASES [PREFIX]\n");
   return 2;
 }
 
 static gboolean record(char **argv, GError **error) {
-  g_autoptr(OracleCases) cases = oracle_cases_load(argv[2], argv[3] ? argv[3] : "", error);
+  guint part = (guint)strtoul(argv[3], NULL, 10), parts = (guint)strtoul(argv[4], NULL, 10);
+  g_autoptr(OracleCases) cases = oracle_cases_load(argv[2], argv[5] ? argv[5] : "", part, MAX(parts, 1), error);
   g_autoptr(OracleDriver) driver = NULL;
 
   if (!cases)
@@ -25,7 +27,7 @@ static gboolean record(char **argv, GError **error) {
 
 /* Shows what the cases' frames are in bytes; needs no privilege. */
 static gboolean show_frames(char **argv, GError **error) {
-  g_autoptr(OracleCases) cases = oracle_cases_load(argv[0], argv[1] ? argv[1] : "", error);
+  g_autoptr(OracleCases) cases = oracle_cases_load(argv[0], argv[1] ? argv[1] : "", 0, 1, error);
 
   for (guint i = 0; cases && i < cases->cases->len; i++) {
     const OracleCase *one = cases->cases->pdata[i];
@@ -44,7 +46,7 @@ int main(int argc, char **argv) {
   g_autoptr(GError) error = NULL;
   int result = 1;
 
-  if (argc >= 5 && argc <= 6 && g_str_equal(argv[1], "record"))
+  if (argc >= 7 && argc <= 8 && g_str_equal(argv[1], "record"))
     result = record(argv + 2, &error) ? 0 : 1;
   else if (argc == 6 && g_str_equal(argv[1], "compare"))
     result = oracle_compare(argv[2], argv[3], argv[4], argv[5], &error);

@@ -25,17 +25,20 @@ static Lab *make_lab(const OracleCases *cases, GError **error) {
   return g_steal_pointer(&lab);
 }
 
-static gboolean define_all(Recorder *recorder, GError **error) {
+/* A filter that is refused shows in the bindings that want it. */
+static void define_all(Recorder *recorder) {
   for (guint i = 0; i < recorder->cases->cases->len; i++) {
     const OracleCase *one = recorder->cases->cases->pdata[i];
 
-    for (guint j = 0; j < one->filters->len; j++)
-      if (!recorder->driver->type->define(recorder->driver, one->filters->pdata[j], error)) {
-        g_prefix_error(error, "%s: ", one->name);
-        return FALSE;
-      }
+    for (guint j = 0; j < one->filters->len; j++) {
+      g_autoptr(GError) refusal = NULL;
+
+      if (recorder->driver->type->define(recorder->driver, one->filters->pdata[j], &refusal))
+        continue;
+      g_strdelimit(refusal->message, "\n", ' ');
+      fprintf(recorder->output, "# %s: filter refused: %s\n", one->name, refusal->message);
+    }
   }
-  return TRUE;
 }
 
 static gboolean bind_all(Recorder *recorder, GError **error) {
@@ -109,5 +112,8 @@ gboolean oracle_record(const OracleCases *cases, OracleDriver *driver, FILE *out
   g_autoptr(HostStack) stack = lab ? host_stack_new(error) : NULL;
   Recorder recorder = {cases, driver, lab, stack, refused, output};
 
-  return stack && define_all(&recorder, error) && bind_all(&recorder, error) && send_all(&recorder, error);
+  if (!stack)
+    return FALSE;
+  define_all(&recorder);
+  return bind_all(&recorder, error) && send_all(&recorder, error);
 }
