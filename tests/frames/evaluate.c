@@ -15,7 +15,7 @@ typedef struct {
   const NwfFilterStore *store;
   const EvaluateInput *input;
   Packet packet;
-  GArray *rules; /* of Collected, in document order, then sorted */
+  GArray *rules;   /* of Collected, in document order, then sorted */
   GPtrArray *path; /* names of the filters on the way down */
   Verdict *verdict;
 } Evaluation;
@@ -89,9 +89,9 @@ static void decide(Evaluation *evaluation, const Collected *collected, gboolean 
   g_autofree char *rule = nwf_rule_describe(collected->rule);
   evaluation->verdict->accepted = accepted;
   g_free(evaluation->verdict->why);
-  evaluation->verdict->why = g_strdup_printf("%s: filter %s, chain %s, line %u: %s", accepted ? "accept" : "drop",
-                                             collected->filter->name, collected->filter->chain, collected->rule->line,
-                                             rule);
+  evaluation->verdict->why =
+      g_strdup_printf("%s: filter %s, chain %s, line %u: %s", accepted ? "accept" : "drop", collected->filter->name,
+                      collected->filter->chain, collected->rule->line, rule);
 }
 
 static void decide_by_default(Evaluation *evaluation, gboolean accepted, const char *why) {
@@ -243,9 +243,9 @@ static gboolean tests_state(const NwfRule *rule) {
 /* Whether srcmacaddr is all that the rule asks for, beside the protocol. */
 static gboolean asks_for_source_mac_only(const NwfRule *rule) {
   static const NwfAttr others[] = {
-      NWF_ATTR_SRCIPADDR,    NWF_ATTR_DSTIPADDR, NWF_ATTR_SRCIPFROM, NWF_ATTR_DSTIPFROM, NWF_ATTR_SRCPORTSTART,
-      NWF_ATTR_DSTPORTSTART, NWF_ATTR_TYPE,      NWF_ATTR_CODE,      NWF_ATTR_DSCP,      NWF_ATTR_FLAGS,
-      NWF_ATTR_OPTION,
+      NWF_ATTR_SRCIPADDR,    NWF_ATTR_DSTIPADDR,    NWF_ATTR_SRCIPFROM, NWF_ATTR_DSTIPFROM,
+      NWF_ATTR_SRCPORTSTART, NWF_ATTR_DSTPORTSTART, NWF_ATTR_TYPE,      NWF_ATTR_CODE,
+      NWF_ATTR_DSCP,         NWF_ATTR_FLAGS,        NWF_ATTR_OPTION,
   };
   for (guint i = 0; i < G_N_ELEMENTS(others); i++)
     if (has(rule, others[i]))

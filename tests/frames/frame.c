@@ -50,7 +50,10 @@ FrameSpec frame_spec(FrameKind kind) {
       .arp = {.hwtype = 1, .protocoltype = 0x0800, .opcode = kind == FRAME_RARP ? 3 : 1, .hlen = 6, .plen = 4},
       .ip = {.protocol = IPPROTO_UDP, .version = FRAME_KEEP, .header_length = FRAME_KEEP, .total_length = FRAME_KEEP},
       .transport = {.source = 1024, .destination = 1025, .tcp_flags = 0x02, .tcp_offset = FRAME_KEEP, .payload = 8},
-      .bpdu = {.root_priority = 0x8000, .sender_priority = 0x8000, .max_age = 0x1400, .hello_time = 0x200,
+      .bpdu = {.root_priority = 0x8000,
+               .sender_priority = 0x8000,
+               .max_age = 0x1400,
+               .hello_time = 0x200,
                .forward_delay = 0xf00},
   };
   if (kind == FRAME_STP)

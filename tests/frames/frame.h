@@ -30,11 +30,11 @@ typedef struct {
   guint8 source[16], destination[16]; /* IPv4: the first four bytes */
   guint8 protocol;
   guint8 dscp;
-  guint8 options;          /* IPv4: 32-bit words of options */
-  guint8 extensions[4];    /* IPv6: extension headers, in order; 0 is hop-by-hop */
+  guint8 options;       /* IPv4: 32-bit words of options */
+  guint8 extensions[4]; /* IPv6: extension headers, in order; 0 is hop-by-hop */
   guint n_extensions;
-  guint16 fragment;        /* offset in units of 8 bytes */
-  gboolean more_fragments; /* IPv6: a fragment header is put in when this or @fragment is set */
+  guint16 fragment;                         /* offset in units of 8 bytes */
+  gboolean more_fragments;                  /* IPv6: a fragment header is put in when this or @fragment is set */
   int version, header_length, total_length; /* FRAME_KEEP, or what is to be written; IPv6: payload length */
 } FrameIp;
 
@@ -58,16 +58,16 @@ typedef struct {
 typedef struct {
   FrameKind kind;
   guint8 destination[6], source[6];
-  guint tags;      /* 0, 1 or 2 */
-  guint16 tpid;    /* of the outer tag */
-  guint16 tci;     /* of the outer tag */
-  guint16 type;    /* FRAME_OTHER */
-  FrameArp arp;    /* FRAME_ARP, FRAME_RARP */
-  FrameIp ip;      /* FRAME_IPV4, FRAME_IPV6 */
+  guint tags;   /* 0, 1 or 2 */
+  guint16 tpid; /* of the outer tag */
+  guint16 tci;  /* of the outer tag */
+  guint16 type; /* FRAME_OTHER */
+  FrameArp arp; /* FRAME_ARP, FRAME_RARP */
+  FrameIp ip;   /* FRAME_IPV4, FRAME_IPV6 */
   FrameTransport transport;
-  FrameBpdu bpdu;  /* FRAME_STP */
-  guint padding;   /* bytes of zeros at the end */
-  guint cut;       /* at least 14: the frame ends there; 0: whole */
+  FrameBpdu bpdu; /* FRAME_STP */
+  guint padding;  /* bytes of zeros at the end */
+  guint cut;      /* at least 14: the frame ends there; 0: whole */
 } FrameSpec;
 
 typedef struct {

@@ -76,9 +76,9 @@ static gboolean is_bindable(Round *round, NwfFilterStore *store, NwfBinding *bin
   if (evaluates != (ruleset != NULL)) {
     g_autoptr(Disagreement) disagreement = disagreement_new(store, binding, 0, &input, &(Frame){.length = 14});
     g_autofree char *detail = disagreement_describe(disagreement);
-    g_autofree char *what = g_strdup_printf("only one of them refuses a binding: compiler: %s; evaluator: %s",
-                                            compiled != NULL ? compiled->message : "fine",
-                                            evaluated != NULL ? evaluated->message : "fine");
+    g_autofree char *what =
+        g_strdup_printf("only one of them refuses a binding: compiler: %s; evaluator: %s",
+                        compiled != NULL ? compiled->message : "fine", evaluated != NULL ? evaluated->message : "fine");
     fail(round, what, detail);
   }
   total_refused += !evaluates || ruleset == NULL;

@@ -89,7 +89,8 @@ static FrameSpec random_spec(Random *random, FrameKind kind) {
   if (random_chance(random, 8)) {
     spec.tags = random_chance(random, 85) ? 1 : 2;
     spec.tpid = random_chance(random, 85) ? 0x8100 : 0x88a8;
-    spec.tci = (guint16)(random_number(random, NWF_ATTR_VLANID, NWF_TYPE_UINT16) | (random_chance(random, 20) ? 0x6000 : 0));
+    spec.tci =
+        (guint16)(random_number(random, NWF_ATTR_VLANID, NWF_TYPE_UINT16) | (random_chance(random, 20) ? 0x6000 : 0));
   }
   return spec;
 }
@@ -151,27 +152,47 @@ typedef struct {
   gsize offset, size; /* of the spec's member; numbers in host order */
 } Member;
 
-#define NUMBER(attr_, member) {NWF_ATTR_##attr_, G_STRUCT_OFFSET(FrameSpec, member), sizeof(((FrameSpec *)0)->member)}
+#define NUMBER(attr_, member)                                                                                          \
+  { NWF_ATTR_##attr_, G_STRUCT_OFFSET(FrameSpec, member), sizeof(((FrameSpec *)0)->member) }
 static const Member members[] = {
-    NUMBER(SRCMACADDR, source),           NUMBER(DSTMACADDR, destination),
-    NUMBER(ROOT_ADDRESS, bpdu.root_address), NUMBER(SENDER_ADDRESS, bpdu.sender_address),
-    NUMBER(ARPSRCMACADDR, arp.sender_mac), NUMBER(ARPDSTMACADDR, arp.target_mac),
-    NUMBER(ARPSRCIPADDR, arp.sender_ip),  NUMBER(ARPDSTIPADDR, arp.target_ip),
-    NUMBER(SRCIPADDR, ip.source),         NUMBER(DSTIPADDR, ip.destination),
-    NUMBER(SRCIPFROM, ip.source),         NUMBER(DSTIPFROM, ip.destination),
-    NUMBER(HWTYPE, arp.hwtype),           NUMBER(PROTOCOLTYPE, arp.protocoltype),
-    NUMBER(OPCODE, arp.opcode),           NUMBER(PROTOCOL, ip.protocol),
-    NUMBER(SRCPORTSTART, transport.source), NUMBER(DSTPORTSTART, transport.destination),
-    NUMBER(SRCPORTEND, transport.source), NUMBER(DSTPORTEND, transport.destination),
-    NUMBER(TYPE, transport.type),         NUMBER(CODE, transport.code),
-    NUMBER(TYPEEND, transport.type),      NUMBER(CODEEND, transport.code),
-    NUMBER(DSCP, ip.dscp),                NUMBER(STP_TYPE, bpdu.type),
-    NUMBER(STP_FLAGS, bpdu.flags),        NUMBER(ROOT_PRIORITY, bpdu.root_priority),
-    NUMBER(ROOT_COST, bpdu.root_cost),    NUMBER(SENDER_PRIORITY, bpdu.sender_priority),
-    NUMBER(PORT, bpdu.port),              NUMBER(AGE, bpdu.age),
-    NUMBER(MAX_AGE, bpdu.max_age),        NUMBER(HELLO_TIME, bpdu.hello_time),
-    NUMBER(FORWARD_DELAY, bpdu.forward_delay), NUMBER(VLANID, tci),
-    NUMBER(ENCAP_PROTOCOL, type),         NUMBER(PROTOCOLID, type),
+    NUMBER(SRCMACADDR, source),
+    NUMBER(DSTMACADDR, destination),
+    NUMBER(ROOT_ADDRESS, bpdu.root_address),
+    NUMBER(SENDER_ADDRESS, bpdu.sender_address),
+    NUMBER(ARPSRCMACADDR, arp.sender_mac),
+    NUMBER(ARPDSTMACADDR, arp.target_mac),
+    NUMBER(ARPSRCIPADDR, arp.sender_ip),
+    NUMBER(ARPDSTIPADDR, arp.target_ip),
+    NUMBER(SRCIPADDR, ip.source),
+    NUMBER(DSTIPADDR, ip.destination),
+    NUMBER(SRCIPFROM, ip.source),
+    NUMBER(DSTIPFROM, ip.destination),
+    NUMBER(HWTYPE, arp.hwtype),
+    NUMBER(PROTOCOLTYPE, arp.protocoltype),
+    NUMBER(OPCODE, arp.opcode),
+    NUMBER(PROTOCOL, ip.protocol),
+    NUMBER(SRCPORTSTART, transport.source),
+    NUMBER(DSTPORTSTART, transport.destination),
+    NUMBER(SRCPORTEND, transport.source),
+    NUMBER(DSTPORTEND, transport.destination),
+    NUMBER(TYPE, transport.type),
+    NUMBER(CODE, transport.code),
+    NUMBER(TYPEEND, transport.type),
+    NUMBER(CODEEND, transport.code),
+    NUMBER(DSCP, ip.dscp),
+    NUMBER(STP_TYPE, bpdu.type),
+    NUMBER(STP_FLAGS, bpdu.flags),
+    NUMBER(ROOT_PRIORITY, bpdu.root_priority),
+    NUMBER(ROOT_COST, bpdu.root_cost),
+    NUMBER(SENDER_PRIORITY, bpdu.sender_priority),
+    NUMBER(PORT, bpdu.port),
+    NUMBER(AGE, bpdu.age),
+    NUMBER(MAX_AGE, bpdu.max_age),
+    NUMBER(HELLO_TIME, bpdu.hello_time),
+    NUMBER(FORWARD_DELAY, bpdu.forward_delay),
+    NUMBER(VLANID, tci),
+    NUMBER(ENCAP_PROTOCOL, type),
+    NUMBER(PROTOCOLID, type),
 };
 
 /* Writes the value, now and then one beside it. */
@@ -218,8 +239,7 @@ static void aim(Random *random, const NwfRule *rule, const NwfBinding *binding, 
     const NwfMatch *match = &g_array_index(rule->matches, NwfMatch, i);
     NwfValue value;
     for (guint j = 0; j < G_N_ELEMENTS(members); j++)
-      if (members[j].attr == match->attr && random_chance(random, 90) &&
-          value_of(random, rule, match, binding, &value))
+      if (members[j].attr == match->attr && random_chance(random, 90) && value_of(random, rule, match, binding, &value))
         set_member(random, spec, &members[j], &value);
     if (match->attr == NWF_ATTR_FLAGS && match->variable == NULL)
       spec->transport.tcp_flags = match->value.tcp_flags.flags;

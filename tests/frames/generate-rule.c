@@ -14,7 +14,8 @@ static const char *const mac_masks[] = {"ff:ff:ff:ff:ff:ff", "ff:ff:ff:ff:ff:00"
 static const char *const ipv4s[] = {"10.0.0.1", "10.0.0.2",        "10.0.1.1",  "192.168.1.1",
                                     "0.0.0.0",  "255.255.255.255", "224.0.0.1", "10.0.0.3"};
 static const char *const ipv4_masks[] = {"32", "31", "24", "16", "8", "1", "0", "30"};
-static const char *const ipv6s[] = {"fe80::1", "fe80::2", "2001:db8::1", "2001:db8::2", "ff02::1", "::", "2001:db8:1::1"};
+static const char *const ipv6s[] = {"fe80::1", "fe80::2", "2001:db8::1",  "2001:db8::2",
+                                    "ff02::1", "::",      "2001:db8:1::1"};
 static const char *const ipv6_masks[] = {"128", "127", "64", "48", "10", "0", "16"};
 static const char *const ports[] = {"22", "67", "68", "80", "0x35", "1024", "0", "65535"};
 static const char *const types[] = {"0", "3", "8", "128", "135", "255", "5"};
@@ -22,7 +23,8 @@ static const char *const codes[] = {"0", "1", "3", "255"};
 static const char *const small[] = {"0", "1", "2", "5", "0x100", "32768", "65535"};
 static const char *const ethertypes[] = {"arp", "rarp", "ipv4", "ipv6", "vlan", "0x88b5", "0x835", "0x600"};
 static const char *const opcodes[] = {"Request", "Reply", "Request_Reverse", "0", "9", "0xffff"};
-static const char *const protocols[] = {"tcp", "udp", "icmp", "icmpv6", "sctp", "esp", "ah", "igmp", "udplite", "47", "0"};
+static const char *const protocols[] = {"tcp", "udp",  "icmp",    "icmpv6", "sctp", "esp",
+                                        "ah",  "igmp", "udplite", "47",     "0"};
 static const char *const port_protocols[] = {"tcp", "udp", "sctp", "33"};
 static const char *const dscps[] = {"0", "1", "46", "63"};
 static const char *const tcp_flags[] = {"SYN/SYN", "SYN,ACK/SYN", "ALL/SYN,ACK", "RST/NONE", "SYN/NONE", "FIN,PSH/PSH"};
@@ -125,8 +127,8 @@ const char *generate_variable_name(NwfAttr attr, NwfType type) {
 
 /* --- rules --- */
 
-static const NwfAction actions[] = {NWF_ACTION_ACCEPT, NWF_ACTION_ACCEPT, NWF_ACTION_ACCEPT, NWF_ACTION_DROP,
-                                    NWF_ACTION_DROP,   NWF_ACTION_DROP,   NWF_ACTION_REJECT, NWF_ACTION_RETURN,
+static const NwfAction actions[] = {NWF_ACTION_ACCEPT, NWF_ACTION_ACCEPT,  NWF_ACTION_ACCEPT, NWF_ACTION_DROP,
+                                    NWF_ACTION_DROP,   NWF_ACTION_DROP,    NWF_ACTION_REJECT, NWF_ACTION_RETURN,
                                     NWF_ACTION_RETURN, NWF_ACTION_CONTINUE};
 
 /* Mostly one that can match in the chain. */
@@ -135,9 +137,8 @@ static NwfProtocol choose_protocol(Random *random, const char *chain) {
     const char *chain;
     NwfProtocol protocol;
   } natural[] = {
-      {"vlan", NWF_PROTOCOL_VLAN}, {"stp", NWF_PROTOCOL_STP}, {"arp", NWF_PROTOCOL_ARP},
-      {"rarp", NWF_PROTOCOL_RARP}, {"ipv4", NWF_PROTOCOL_IP}, {"ipv6", NWF_PROTOCOL_IPV6},
-      {"mac", NWF_PROTOCOL_MAC},
+      {"vlan", NWF_PROTOCOL_VLAN}, {"stp", NWF_PROTOCOL_STP},   {"arp", NWF_PROTOCOL_ARP}, {"rarp", NWF_PROTOCOL_RARP},
+      {"ipv4", NWF_PROTOCOL_IP},   {"ipv6", NWF_PROTOCOL_IPV6}, {"mac", NWF_PROTOCOL_MAC},
   };
   if (random_chance(random, 35))
     return (NwfProtocol)(NWF_PROTOCOL_TCP + random_below(random, NWF_N_PROTOCOLS - NWF_PROTOCOL_TCP));

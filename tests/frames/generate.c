@@ -24,8 +24,8 @@ gboolean random_chance(Random *random, guint percent) {
   return random_below(random, 100) < percent;
 }
 
-static const char *const chains[] = {"mac",  "mac-x", "vlan",   "vlan-x", "stp",    "arp",  "arp-a",
-                                     "rarp", "ipv4",  "ipv4-a", "ipv4-b", "ipv6",   "ipv6-a"};
+static const char *const chains[] = {"mac",  "mac-x", "vlan",   "vlan-x", "stp",  "arp",   "arp-a",
+                                     "rarp", "ipv4",  "ipv4-a", "ipv4-b", "ipv6", "ipv6-a"};
 
 static const int priorities[] = {-1000, -900, -800, -710, -700, -650, -500, -300, 0, 100, 500, 1000};
 
@@ -37,11 +37,11 @@ typedef struct {
 } Variable;
 
 static const Variable variables[] = {
-    {NWF_ATTR_SRCMACADDR, NWF_TYPE_MAC},         {NWF_ATTR_SRCIPADDR, NWF_TYPE_IPV4},
-    {NWF_ATTR_SRCIPADDR, NWF_TYPE_IPV6},         {NWF_ATTR_SRCPORTSTART, NWF_TYPE_UINT16},
-    {NWF_ATTR_TYPE, NWF_TYPE_UINT8},             {NWF_ATTR_PROTOCOLID, NWF_TYPE_ETHERTYPE},
-    {NWF_ATTR_DSCP, NWF_TYPE_DSCP},              {NWF_ATTR_SRCIPMASK, NWF_TYPE_IPV4_MASK},
-    {NWF_ATTR_SRCIPMASK, NWF_TYPE_IPV6_MASK},    {NWF_ATTR_OPCODE, NWF_TYPE_OPCODE},
+    {NWF_ATTR_SRCMACADDR, NWF_TYPE_MAC},      {NWF_ATTR_SRCIPADDR, NWF_TYPE_IPV4},
+    {NWF_ATTR_SRCIPADDR, NWF_TYPE_IPV6},      {NWF_ATTR_SRCPORTSTART, NWF_TYPE_UINT16},
+    {NWF_ATTR_TYPE, NWF_TYPE_UINT8},          {NWF_ATTR_PROTOCOLID, NWF_TYPE_ETHERTYPE},
+    {NWF_ATTR_DSCP, NWF_TYPE_DSCP},           {NWF_ATTR_SRCIPMASK, NWF_TYPE_IPV4_MASK},
+    {NWF_ATTR_SRCIPMASK, NWF_TYPE_IPV6_MASK}, {NWF_ATTR_OPCODE, NWF_TYPE_OPCODE},
 };
 
 typedef struct {

@@ -22,7 +22,7 @@ gboolean random_chance(Random *random, guint percent);
 
 /** What the rules may ask for: the kernel at hand may not be able to do all. */
 typedef struct {
-  gboolean ct;        /* tests of connection state */
+  gboolean ct; /* tests of connection state */
   gboolean connlimit;
 } GenerateOptions;
 

@@ -85,8 +85,7 @@ static gboolean refuse(GError **error, const char *what) {
 }
 
 static gboolean range_is_valid(const Instance *instance, NwfAttr low, NwfAttr high) {
-  return !instance->has[low] || !instance->has[high] ||
-         instance->values[low].number <= instance->values[high].number;
+  return !instance->has[low] || !instance->has[high] || instance->values[low].number <= instance->values[high].number;
 }
 
 static gboolean address_range_is_valid(const Instance *instance, NwfAttr address, NwfAttr from, NwfAttr to) {

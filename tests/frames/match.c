@@ -13,8 +13,7 @@ static gboolean matches_macs(const Instance *instance, const Packet *packet, gbo
 }
 
 static gboolean matches_mac(const Instance *instance, const Packet *packet, gboolean swapped) {
-  return matches_macs(instance, packet, swapped) &&
-         holds_number(instance, NWF_ATTR_PROTOCOLID, packet->bytes + 12, 2);
+  return matches_macs(instance, packet, swapped) && holds_number(instance, NWF_ATTR_PROTOCOLID, packet->bytes + 12, 2);
 }
 
 static gboolean matches_vlan(const Instance *instance, const Packet *packet, gboolean swapped) {
@@ -67,8 +66,7 @@ static gboolean matches_config(const Instance *instance, const Packet *packet) {
 static gboolean matches_stp(const Instance *instance, const Packet *packet) {
   static const guint8 group[6] = {0x01, 0x80, 0xc2, 0x00, 0x00, 0x00};
   static const guint8 llc[6] = {0x42, 0x42, 0x03, 0x00, 0x00, 0x00};
-  if (memcmp(packet->bytes, group, 6) != 0 ||
-      !holds_mac(instance, NWF_ATTR_SRCMACADDR, NWF_ATTR_SRCMACMASK, packet, 6))
+  if (memcmp(packet->bytes, group, 6) != 0 || !holds_mac(instance, NWF_ATTR_SRCMACADDR, NWF_ATTR_SRCMACMASK, packet, 6))
     return FALSE;
   gboolean config = asks_for_config(instance);
   if (!config && !instance->has[NWF_ATTR_STP_TYPE])
@@ -105,8 +103,10 @@ static gboolean matches_arp_addresses(const Instance *instance, const Packet *pa
     if ((memcmp(sender, target, 4) == 0) == instance->negated[NWF_ATTR_GRATUITOUS])
       return FALSE;
   }
-  return holds_mac(instance, NWF_ATTR_ARPSRCMACADDR, NWF_ATTR_ARPSRCMACADDR, packet, swapped ? target_mac : sender_mac) &&
-         holds_mac(instance, NWF_ATTR_ARPDSTMACADDR, NWF_ATTR_ARPDSTMACADDR, packet, swapped ? sender_mac : target_mac) &&
+  return holds_mac(instance, NWF_ATTR_ARPSRCMACADDR, NWF_ATTR_ARPSRCMACADDR, packet,
+                   swapped ? target_mac : sender_mac) &&
+         holds_mac(instance, NWF_ATTR_ARPDSTMACADDR, NWF_ATTR_ARPDSTMACADDR, packet,
+                   swapped ? sender_mac : target_mac) &&
          holds_ip(instance, NWF_ATTR_ARPSRCIPADDR, NWF_ATTR_ARPSRCIPMASK, packet, swapped ? target_ip : sender_ip, 4) &&
          holds_ip(instance, NWF_ATTR_ARPDSTIPADDR, NWF_ATTR_ARPDSTIPMASK, packet, swapped ? sender_ip : target_ip, 4);
 }
@@ -149,8 +149,8 @@ static gboolean matches_addresses(const Instance *instance, const Packet *packet
     return FALSE;
   return (instance->has[NWF_ATTR_SRCIPADDR] ||
           holds_ip_range(instance, NWF_ATTR_SRCIPFROM, NWF_ATTR_SRCIPTO, packet_at(packet, source, length), length)) &&
-         (instance->has[NWF_ATTR_DSTIPADDR] ||
-          holds_ip_range(instance, NWF_ATTR_DSTIPFROM, NWF_ATTR_DSTIPTO, packet_at(packet, destination, length), length));
+         (instance->has[NWF_ATTR_DSTIPADDR] || holds_ip_range(instance, NWF_ATTR_DSTIPFROM, NWF_ATTR_DSTIPTO,
+                                                              packet_at(packet, destination, length), length));
 }
 
 static gboolean matches_ip(const Instance *instance, const Packet *packet, gboolean swapped) {

@@ -54,8 +54,7 @@ gboolean disagreement_stays(Trial *trial, Disagreement *disagreement) {
          trial_install(trial, disagreement->store, &disagreement->binding, 1, NULL) &&
          trial_send(trial, disagreement->port, &disagreement->input, disagreement->frame.bytes,
                     disagreement->frame.length, &disagreement->seen, NULL) &&
-         disagreement->seen != SEEN_NOTHING &&
-         (disagreement->seen == SEEN_ACCEPTED) != disagreement->verdict.accepted;
+         disagreement->seen != SEEN_NOTHING && (disagreement->seen == SEEN_ACCEPTED) != disagreement->verdict.accepted;
 }
 
 /* --- changes: each does its n-th variant, FALSE when there is none --- */
@@ -110,8 +109,7 @@ static gboolean replace_variable(NwfFilter *filter, const NwfParameters *paramet
     return FALSE;
   const GPtrArray *values = match->variable ? nwf_parameters_get(parameters, match->variable->name) : NULL;
   const NwfAttrSpec *spec = nwf_protocol_attr(rule->protocol, match->attr);
-  if (values != NULL &&
-      nwf_value_parse(match->attr, spec->type, g_ptr_array_index(values, 0), &match->value, NULL))
+  if (values != NULL && nwf_value_parse(match->attr, spec->type, g_ptr_array_index(values, 0), &match->value, NULL))
     g_clear_pointer(&match->variable, nwf_variable_free);
   return TRUE;
 }

@@ -11,8 +11,10 @@
 static const guint8 guest[6] = {0x52, 0x54, 0x00, 0x00, 0x00, 0x01};
 static const guint8 other[6] = {0x52, 0x54, 0x00, 0x00, 0x00, 0x02};
 
-#define OUT {.direction = NWF_DIRECTION_OUT}
-#define IN {.direction = NWF_DIRECTION_IN}
+#define OUT                                                                                                            \
+  { .direction = NWF_DIRECTION_OUT }
+#define IN                                                                                                             \
+  { .direction = NWF_DIRECTION_IN }
 static const EvaluateInput out = OUT, in = IN;
 static const EvaluateInput from_host = {.direction = NWF_DIRECTION_IN, .host = TRUE};
 
@@ -99,10 +101,11 @@ static void mac_spoofing(Fixture *fixture, gconstpointer data) {
 }
 
 static void ip_spoofing(Fixture *fixture, gconstpointer data) {
-  add_filter(fixture, "<filter name='f' chain='ipv4-ip' priority='-710'>"
-                      "<rule action='return' direction='out' priority='100'><ip srcipaddr='0.0.0.0' protocol='udp'/></rule>"
-                      "<rule action='return' direction='out'><ip srcipaddr='$IP'/></rule>"
-                      "<rule action='drop' direction='out' priority='1000'/></filter>");
+  add_filter(fixture,
+             "<filter name='f' chain='ipv4-ip' priority='-710'>"
+             "<rule action='return' direction='out' priority='100'><ip srcipaddr='0.0.0.0' protocol='udp'/></rule>"
+             "<rule action='return' direction='out'><ip srcipaddr='$IP'/></rule>"
+             "<rule action='drop' direction='out' priority='1000'/></filter>");
   for (guint8 last = 1; last <= 3; last++) {
     FrameSpec spec = ipv4(last, 9, IPPROTO_TCP);
     g_assert_cmpint(accepts(fixture, &out, &spec), ==, last <= 2);
@@ -217,8 +220,9 @@ static void cut_bytes_match_nothing(Fixture *fixture, gconstpointer data) {
 }
 
 static void tagged_arp_is_no_arp(Fixture *fixture, gconstpointer data) {
-  add_filter(fixture, FILTER("<rule action='accept' direction='out'><arp/></rule>"
-                             "<rule action='accept' direction='out'><vlan vlanid='5' encap-protocol='arp'/></rule>" DROP_REST));
+  add_filter(fixture,
+             FILTER("<rule action='accept' direction='out'><arp/></rule>"
+                    "<rule action='accept' direction='out'><vlan vlanid='5' encap-protocol='arp'/></rule>" DROP_REST));
   FrameSpec spec = frame_spec(FRAME_ARP);
   g_assert_true(accepts(fixture, &out, &spec));
   spec.tags = 1;
@@ -244,8 +248,9 @@ static void gratuitous_arp(Fixture *fixture, gconstpointer data) {
 }
 
 static void stp_fields_are_config_bpdus_only(Fixture *fixture, gconstpointer data) {
-  add_filter(fixture, FILTER("<rule action='accept' direction='out'><stp root-priority='1' root-priority-hi='5'/></rule>"
-                             DROP_REST));
+  add_filter(
+      fixture,
+      FILTER("<rule action='accept' direction='out'><stp root-priority='1' root-priority-hi='5'/></rule>" DROP_REST));
   FrameSpec spec = frame_spec(FRAME_STP);
   g_assert_false(accepts(fixture, &out, &spec));
   spec.bpdu.root_priority = 5;
@@ -354,7 +359,8 @@ static void source_mac_is_asked_as_written_only(Fixture *fixture, gconstpointer 
   g_assert_true(accepts(fixture, &out, &spec));
   add_filter(fixture, FILTER("<rule action='drop' direction='out'><tcp srcmacaddr='$MAC' srcportend='9'/></rule>"));
   g_assert_true(accepts(fixture, &in, &spec)); /* nor with an attribute that means nothing */
-  add_filter(fixture, FILTER("<rule action='drop' direction='out'><tcp srcmacaddr='$MAC' dstipaddr='10.0.0.9'/></rule>"));
+  add_filter(fixture,
+             FILTER("<rule action='drop' direction='out'><tcp srcmacaddr='$MAC' dstipaddr='10.0.0.9'/></rule>"));
   g_assert_false(accepts(fixture, &in, &spec));
 }
 
@@ -364,8 +370,11 @@ static void malformed_packets_do_not_pass_l4_rules(Fixture *fixture, gconstpoint
   g_assert_true(accepts(fixture, &out, &spec));
   static const struct {
     int version, header_length, total_length;
-  } faults[] = {{5, FRAME_KEEP, FRAME_KEEP}, {FRAME_KEEP, 4, FRAME_KEEP}, {FRAME_KEEP, FRAME_KEEP, 19},
-                {FRAME_KEEP, FRAME_KEEP, 999}, {FRAME_KEEP, 15, 50}};
+  } faults[] = {{5, FRAME_KEEP, FRAME_KEEP},
+                {FRAME_KEEP, 4, FRAME_KEEP},
+                {FRAME_KEEP, FRAME_KEEP, 19},
+                {FRAME_KEEP, FRAME_KEEP, 999},
+                {FRAME_KEEP, 15, 50}};
   for (guint i = 0; i < G_N_ELEMENTS(faults); i++) {
     FrameSpec broken = spec;
     broken.ip.version = faults[i].version;
@@ -411,8 +420,8 @@ static void tcp_flags_and_options(Fixture *fixture, gconstpointer data) {
 /* --- variables and references --- */
 
 static void outer_value_wins(Fixture *fixture, gconstpointer data) {
-  add_filter(fixture, "<filter name='sub'><rule action='accept' direction='out'><ip srcipaddr='$IP' dstipaddr='$TO[0]'/></rule>"
-                      DROP_REST "</filter>");
+  add_filter(fixture, "<filter name='sub'><rule action='accept' direction='out'><ip srcipaddr='$IP' "
+                      "dstipaddr='$TO[0]'/></rule>" DROP_REST "</filter>");
   add_filter(fixture, FILTER("<filterref filter='sub'><parameter name='IP' value='10.0.0.7'/>"
                              "<parameter name='TO' value='10.0.0.9'/></filterref>"));
   FrameSpec binding = ipv4(2, 9, IPPROTO_UDP), reference = ipv4(7, 9, IPPROTO_UDP);
@@ -424,10 +433,13 @@ static void iterators_step_together_or_multiply(Fixture *fixture, gconstpointer 
   nwf_parameters_add(fixture->binding->parameters, "TO", "10.0.0.8", NULL);
   nwf_parameters_add(fixture->binding->parameters, "TO", "10.0.0.9", NULL);
   FrameSpec together = ipv4(2, 9, IPPROTO_UDP), crossed = ipv4(1, 9, IPPROTO_UDP);
-  add_filter(fixture, FILTER("<rule action='accept' direction='out'><ip srcipaddr='$IP' dstipaddr='$TO'/></rule>" DROP_REST));
+  add_filter(fixture,
+             FILTER("<rule action='accept' direction='out'><ip srcipaddr='$IP' dstipaddr='$TO'/></rule>" DROP_REST));
   g_assert_true(accepts(fixture, &out, &together));
   g_assert_false(accepts(fixture, &out, &crossed));
-  add_filter(fixture, FILTER("<rule action='accept' direction='out'><ip srcipaddr='$IP' dstipaddr='$TO[@1]'/></rule>" DROP_REST));
+  add_filter(
+      fixture,
+      FILTER("<rule action='accept' direction='out'><ip srcipaddr='$IP' dstipaddr='$TO[@1]'/></rule>" DROP_REST));
   g_assert_true(accepts(fixture, &out, &crossed));
   add_filter(fixture, FILTER("<rule action='accept' direction='out'><ip srcipaddr='$IP[1]'/></rule>" DROP_REST));
   g_assert_true(accepts(fixture, &out, &together));

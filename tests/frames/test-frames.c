@@ -267,28 +267,60 @@ static void test_gallery_stock(void) {
 
 /* An element with values that some frames of the gallery have; "no" negates it. */
 static const char *const elements[] = {
-    "mac srcmacaddr='$MAC'", "mac dstmacaddr='52:54:00:00:00:00' dstmacmask='ff:ff:ff:ff:ff:00'",
-    "mac protocolid='arp'", "mac match='no' protocolid='ipv4'", "vlan vlanid='1'", "vlan encap-protocol='ipv4'",
-    "vlan match='no' vlanid='1'", "stp type='0'", "stp root-priority='0' root-priority-hi='0x8000'",
-    "stp match='no' max-age='1'", "arp opcode='Request'", "arp arpsrcipaddr='$IP'", "arp match='no' arpsrcmacaddr='$MAC'",
-    "arp gratuitous='true'", "rarp arpdstmacaddr='$MAC'", "ip srcipaddr='10.0.0.0' srcipmask='24'",
-    "ip protocol='udp' dstportstart='50' dstportend='60'", "ip match='no' dstipaddr='10.0.0.2'", "ip dscp='0'",
-    "ipv6 srcipaddr='fe80::' srcipmask='10'", "ipv6 protocol='tcp' dstportstart='80'", "ipv6 type='128'",
+    "mac srcmacaddr='$MAC'",
+    "mac dstmacaddr='52:54:00:00:00:00' dstmacmask='ff:ff:ff:ff:ff:00'",
+    "mac protocolid='arp'",
+    "mac match='no' protocolid='ipv4'",
+    "vlan vlanid='1'",
+    "vlan encap-protocol='ipv4'",
+    "vlan match='no' vlanid='1'",
+    "stp type='0'",
+    "stp root-priority='0' root-priority-hi='0x8000'",
+    "stp match='no' max-age='1'",
+    "arp opcode='Request'",
+    "arp arpsrcipaddr='$IP'",
+    "arp match='no' arpsrcmacaddr='$MAC'",
+    "arp gratuitous='true'",
+    "rarp arpdstmacaddr='$MAC'",
+    "ip srcipaddr='10.0.0.0' srcipmask='24'",
+    "ip protocol='udp' dstportstart='50' dstportend='60'",
+    "ip match='no' dstipaddr='10.0.0.2'",
+    "ip dscp='0'",
+    "ipv6 srcipaddr='fe80::' srcipmask='10'",
+    "ipv6 protocol='tcp' dstportstart='80'",
+    "ipv6 type='128'",
     "ipv6 match='no' protocol='udp'",
 };
 
 static const char *const l4_elements[] = {
-    "tcp dstportstart='80'", "tcp flags='SYN/SYN'", "tcp match='no' option='3'", "udp srcportstart='1024'",
-    "udplite srcipaddr='$IP'", "sctp dstportstart='80'", "esp", "ah", "icmp code='0'", "igmp", "all dstipfrom='10.0.0.0' "
-    "dstipto='10.0.0.5'", "tcp-ipv6 dstportstart='80'", "udp-ipv6 match='no' dstportstart='53'", "udplite-ipv6",
-    "sctp-ipv6 srcportstart='1024'", "esp-ipv6", "ah-ipv6", "icmpv6 code='0'", "all-ipv6 srcipaddr='fe80::1'",
+    "tcp dstportstart='80'",
+    "tcp flags='SYN/SYN'",
+    "tcp match='no' option='3'",
+    "udp srcportstart='1024'",
+    "udplite srcipaddr='$IP'",
+    "sctp dstportstart='80'",
+    "esp",
+    "ah",
+    "icmp code='0'",
+    "igmp",
+    "all dstipfrom='10.0.0.0' "
+    "dstipto='10.0.0.5'",
+    "tcp-ipv6 dstportstart='80'",
+    "udp-ipv6 match='no' dstportstart='53'",
+    "udplite-ipv6",
+    "sctp-ipv6 srcportstart='1024'",
+    "esp-ipv6",
+    "ah-ipv6",
+    "icmpv6 code='0'",
+    "all-ipv6 srcipaddr='fe80::1'",
 };
 
 static void put_element(NwfFilterStore *store, const char *element, const char *direction, const char *action,
                         const char *rest) {
-  g_autofree char *text = g_strdup_printf("<filter name='%s %s'><rule action='%s' direction='%s' statematch='0'><%s/></rule>"
-                                          "%s</filter>",
-                                          direction, element, action, direction, element, rest);
+  g_autofree char *text =
+      g_strdup_printf("<filter name='%s %s'><rule action='%s' direction='%s' statematch='0'><%s/></rule>"
+                      "%s</filter>",
+                      direction, element, action, direction, element, rest);
   for (char *c = text + 14; strncmp(c, "'><rule", 7) != 0; c++) /* names hold neither quotes nor slashes */
     if (*c == '\'' || *c == '/')
       *c = ' ';

@@ -35,8 +35,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Trial, trial_free)
 /** "vm0" and so on; caller frees. */
 char *trial_port_name(guint port);
 /** Compiles the bindings into one table, and makes the kernel hold exactly that. */
-gboolean trial_install(Trial *trial, const NwfFilterStore *store, NwfBinding *const *bindings, guint n,
-                       GError **error);
+gboolean trial_install(Trial *trial, const NwfFilterStore *store, NwfBinding *const *bindings, guint n, GError **error);
 /** The guest behind @port sends the frame. To the host's own address it is bound for the host. A
  * frame that the bridge does not carry seems dropped: ask trial_is_carried first, or trial_send. */
 gboolean trial_send_out(Trial *trial, guint port, const guint8 *frame, gsize length, Seen *seen, GError **error);
