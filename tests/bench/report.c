@@ -19,6 +19,8 @@ static void print_number(const Series *series, double number) {
 }
 
 void report_print(const GPtrArray *series) {
+  if (series->len == 0)
+    return;
   printf("%-10s %-46s %5s %10s%10s%10s%10s  %s\n", "", "", "ports", "median", "25%", "75%", "least", "");
   for (guint i = 0; i < series->len; i++) {
     const Series *one = g_ptr_array_index(series, i);
