@@ -9,39 +9,59 @@
 
 #define PORTS 1000
 
-enum { PARSE, COMPILE, READ, DIFF, COMMIT, TOTAL, CPU, N_PARTS };
+enum { TOTAL, CPU, PARSE, COMPILE, INSTALL, READ, DIFF, COMMIT, N_PARTS };
 static const char *const part_names[N_PARTS] = {
-    [PARSE] = "parse",   [COMPILE] = "compile", [READ] = "read back",         [DIFF] = "diff",
-    [COMMIT] = "commit", [TOTAL] = NULL,        [CPU] = "all, processor time"};
+    [TOTAL] = NULL,        [CPU] = "processor time",   [PARSE] = "parse",     [COMPILE] = "compile",
+    [INSTALL] = "install", [READ] = "read back alone", [DIFF] = "diff alone", [COMMIT] = "commit alone",
+};
 
 typedef struct {
-  gint64 at[TOTAL + 1]; /* when the part began; TOTAL: when all was done */
-  gint64 cpu;           /* of this thread, for all */
-  guint changes;
+  gint64 took[N_PARTS]; /* nanoseconds */
 } Course;
 
-static gboolean apply(NwfKernel *kernel, const Bench *bench, guint n, guint features, Course *course, GError **error) {
-  gint64 cpu = bench_clock_cpu();
-  course->at[PARSE] = bench_clock_wall();
+static NwfRuleset *make_table(const Bench *bench, guint n, guint features, Course *course, GError **error) {
+  gint64 start = bench_clock_wall();
   g_autoptr(NwfFilterStore) store = guests_load_filters(bench->filters, error);
   g_autoptr(GPtrArray) bindings = store ? guests_read_bindings(bench->folder, n, error) : NULL;
   if (!bindings)
+    return NULL;
+  gint64 parsed = bench_clock_wall();
+  NwfRuleset *table = guests_compile(store, bindings, n, features, error);
+  course->took[PARSE] = parsed - start;
+  course->took[COMPILE] = bench_clock_wall() - parsed;
+  return table;
+}
+
+/* The whole way, as a program goes it. */
+static gboolean apply(NwfKernel *kernel, const Bench *bench, guint n, guint features, Course *course, GError **error) {
+  gint64 start = bench_clock_wall(), cpu = bench_clock_cpu();
+  g_autoptr(NwfRuleset) want = make_table(bench, n, features, course, error);
+  gint64 compiled = bench_clock_wall();
+  if (!want || !nwf_kernel_install(kernel, want, NULL, error))
     return FALSE;
-  course->at[COMPILE] = bench_clock_wall();
-  g_autoptr(NwfRuleset) want = guests_compile(store, bindings, n, features, error), have = NULL;
-  if (!want)
+  gint64 end = bench_clock_wall();
+  course->took[INSTALL] = end - compiled;
+  course->took[TOTAL] = end - start;
+  course->took[CPU] = bench_clock_cpu() - cpu;
+  return TRUE;
+}
+
+/* What installing may be made of; it need not take every step. */
+static gboolean take_steps(NwfKernel *kernel, const Bench *bench, guint n, guint features, Course *course,
+                           GError **error) {
+  Course unused;
+  g_autoptr(NwfRuleset) want = make_table(bench, n, features, &unused, error), have = NULL;
+  gint64 start = bench_clock_wall();
+  if (!want || !nwf_kernel_read(kernel, &have, NULL, error))
     return FALSE;
-  course->at[READ] = bench_clock_wall();
-  if (!nwf_kernel_read(kernel, &have, NULL, error))
-    return FALSE;
-  course->at[DIFF] = bench_clock_wall();
+  gint64 read = bench_clock_wall();
   g_autoptr(GArray) changes = nwf_ruleset_diff(have, want);
-  course->at[COMMIT] = bench_clock_wall();
-  course->changes = changes->len;
+  gint64 compared = bench_clock_wall();
   if (changes->len > 0 && !nwf_kernel_commit(kernel, changes, 0, error))
     return FALSE;
-  course->at[TOTAL] = bench_clock_wall();
-  course->cpu = bench_clock_cpu() - cpu;
+  course->took[READ] = read - start;
+  course->took[DIFF] = compared - read;
+  course->took[COMMIT] = bench_clock_wall() - compared;
   return TRUE;
 }
 
@@ -59,32 +79,26 @@ static const Case cases[] = {
 };
 
 static gboolean prepare(NwfKernel *kernel, const Bench *bench, guint before, guint features, GError **error) {
-  Course course;
+  Course unused;
 
-  if (before > 0)
-    return apply(kernel, bench, before, features, &course, error);
-  return rig_flush(NULL, error);
+  /* The ruleset is emptied first, so that each round finds the same. */
+  return rig_flush(NULL, error) && (before == 0 || apply(kernel, bench, before, features, &unused, error));
 }
 
-static gboolean run_once(NwfKernel *kernel, const Bench *bench, const Case *one, guint features, Series **parts,
+static gboolean run_once(NwfKernel *kernel, const Bench *bench, const Case *one, guint features, Course *course,
                          GError **error) {
   guint32 before, after;
-  Course course;
 
   if (!prepare(kernel, bench, one->before, features, error) || !nwf_kernel_generation(kernel, &before, error) ||
-      !apply(kernel, bench, one->after, features, &course, error) || !nwf_kernel_generation(kernel, &after, error))
+      !apply(kernel, bench, one->after, features, course, error) || !nwf_kernel_generation(kernel, &after, error))
     return FALSE;
   if ((before == after) != (one->before == one->after)) {
-    g_set_error(error, G_IO_ERROR, G_IO_ERROR_FAILED,
-                "%s: %u changes, the kernel's ruleset went from generation %u to %u", one->name, course.changes, before,
-                after);
+    g_set_error(error, G_IO_ERROR, G_IO_ERROR_FAILED, "%s: the kernel's ruleset went from generation %u to %u",
+                one->name, before, after);
     return FALSE;
   }
-  for (guint part = 0; part < TOTAL; part++)
-    series_add(parts[part], (double)(course.at[part + 1] - course.at[part]) / 1e6);
-  series_add(parts[TOTAL], (double)(course.at[TOTAL] - course.at[PARSE]) / 1e6);
-  series_add(parts[CPU], (double)course.cpu / 1e6);
-  return TRUE;
+  return prepare(kernel, bench, one->before, features, error) &&
+         take_steps(kernel, bench, one->after, features, course, error);
 }
 
 static gboolean run_case(NwfKernel *kernel, const Bench *bench, const Case *one, guint features, GError **error) {
@@ -98,14 +112,16 @@ static gboolean run_case(NwfKernel *kernel, const Bench *bench, const Case *one,
   }
   parts[TOTAL]->limit = one->limit;
   for (guint round = 0; ok && round < bench->rounds; round++) {
+    Course course;
     bench_progress(bench, "%s: round %u of %u", one->name, round + 1, bench->rounds);
-    ok = run_once(kernel, bench, one, features, parts, error);
+    ok = run_once(kernel, bench, one, features, &course, error);
+    for (guint part = 0; ok && part < N_PARTS; part++)
+      series_add(parts[part], (double)course.took[part] / 1e6);
   }
-  for (guint i = 0; i < N_PARTS; i++) {
-    Series *series = parts[(i + TOTAL) % N_PARTS]; /* the total first */
+  for (guint part = 0; part < N_PARTS; part++) {
     if (ok)
-      bench_emit(bench, series);
-    series_free(series);
+      bench_emit(bench, parts[part]);
+    series_free(parts[part]);
   }
   return ok;
 }
