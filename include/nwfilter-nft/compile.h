@@ -45,6 +45,9 @@ typedef struct {
 NwfRuleset *nwf_compile(const NwfFilterStore *store, NwfBinding *const *bindings, guint n_bindings,
                         const NwfCompileOptions *options, GError **error);
 
+/** What of the kernel's features the ruleset's rules use (NwfFeatures). */
+guint nwf_ruleset_features(const NwfRuleset *ruleset);
+
 /** Checks one filter together with what it refers to. Errors are what would make every binding to
  * it fail: loops, values that no attribute takes. Warnings: rules that nothing can reach, references
  * that @store cannot answer, variables that nobody gives (only when @parameters is not NULL: what the

@@ -25,6 +25,7 @@ void nwf_port_clear(NwfPort *port) {
   g_ptr_array_unref(port->lists);
   g_array_unref(port->collected);
   nwf_parameters_free(port->parameters);
+  g_free(port->filter_name);
 }
 
 static void reset(NwfPort *port, const NwfBinding *binding) {
@@ -33,6 +34,7 @@ static void reset(NwfPort *port, const NwfBinding *binding) {
   g_ptr_array_set_size(port->lists, 0);
   g_array_set_size(port->collected, 0);
   g_clear_pointer(&port->parameters, nwf_parameters_free);
+  g_clear_pointer(&port->filter_name, g_free);
   port->binding = binding;
   port->instances = port->n_connlimits = 0;
 }
@@ -94,4 +96,30 @@ NwfRuleset *nwf_compile(const NwfFilterStore *store, NwfBinding *const *bindings
   nwf_dispatch_finish(ruleset);
   nwf_ruleset_sort(ruleset);
   return g_steal_pointer(&ruleset);
+}
+
+static guint expr_features(const NwfExpr *expr) {
+  switch (expr->kind) {
+  case NWF_EXPR_REJECT:
+    return NWF_FEATURE_REJECT;
+  case NWF_EXPR_CONNLIMIT:
+    return NWF_FEATURE_CONNLIMIT | NWF_FEATURE_CT;
+  case NWF_EXPR_TEST:
+    return nwf_fields[expr->test.field].base == NWF_BASE_CT ? NWF_FEATURE_CT : 0;
+  default:
+    return 0;
+  }
+}
+
+guint nwf_ruleset_features(const NwfRuleset *ruleset) {
+  guint features = 0;
+  for (guint i = 0; i < ruleset->chains->len; i++) {
+    const GArray *rules = ((NwfChain *)g_ptr_array_index(ruleset->chains, i))->rules;
+    for (guint j = 0; j < rules->len; j++) {
+      const NwfNftRule *rule = &g_array_index(rules, NwfNftRule, j);
+      for (guint k = 0; k < rule->n_exprs; k++)
+        features |= expr_features(&rule->exprs[k]);
+    }
+  }
+  return features;
 }

@@ -3,37 +3,34 @@
 
 #include <string.h>
 
-static GArray *expr_array_new(void) {
-  return g_array_new(FALSE, TRUE, sizeof(NwfExpr));
+#define ROOM_FIRST 8 /* conditions; few rules have more */
+
+void nwf_conjunctions_init(NwfConjunctions *conjunctions, NwfArena *arena) {
+  *conjunctions = (NwfConjunctions){.arena = arena, .n = 1};
+  conjunctions->all = nwf_arena_new(arena, NwfConjunction, 1);
 }
 
-NwfConjunctions *nwf_conjunctions_new(void) {
-  NwfConjunctions *conjunctions = g_new0(NwfConjunctions, 1);
-  conjunctions->all = g_new(GArray *, 1);
-  conjunctions->all[0] = expr_array_new();
-  conjunctions->n = 1;
-  return conjunctions;
+static void grow(NwfArena *arena, NwfConjunction *conjunction) {
+  guint room = conjunction->room ? conjunction->room * 2 : ROOM_FIRST;
+  NwfExpr *exprs = nwf_arena_new(arena, NwfExpr, room);
+  if (conjunction->n)
+    memcpy(exprs, conjunction->exprs, sizeof(NwfExpr) * conjunction->n);
+  conjunction->exprs = exprs;
+  conjunction->room = room;
 }
 
-void nwf_conjunctions_free(NwfConjunctions *conjunctions) {
-  if (!conjunctions)
-    return;
-  for (guint i = 0; i < conjunctions->n; i++)
-    g_array_unref(conjunctions->all[i]);
-  g_free(conjunctions->all);
-  g_free(conjunctions);
-}
-
-static void append(GArray *conjunction, const NwfExpr *expr) {
-  for (guint i = 0; i < conjunction->len; i++)
-    if (nwf_expr_equal(&g_array_index(conjunction, NwfExpr, i), expr))
+static void append(NwfArena *arena, NwfConjunction *conjunction, const NwfExpr *expr) {
+  for (guint i = 0; i < conjunction->n; i++)
+    if (nwf_expr_equal(&conjunction->exprs[i], expr))
       return;
-  g_array_append_val(conjunction, *expr);
+  if (conjunction->n == conjunction->room)
+    grow(arena, conjunction);
+  conjunction->exprs[conjunction->n++] = *expr;
 }
 
 void nwf_conjunctions_add_expr(NwfConjunctions *conjunctions, const NwfExpr *expr) {
   for (guint i = 0; i < conjunctions->n; i++)
-    append(conjunctions->all[i], expr);
+    append(conjunctions->arena, &conjunctions->all[i], expr);
 }
 
 void nwf_conjunctions_add(NwfConjunctions *conjunctions, NwfTest test) {
@@ -41,26 +38,17 @@ void nwf_conjunctions_add(NwfConjunctions *conjunctions, NwfTest test) {
   nwf_conjunctions_add_expr(conjunctions, &expr);
 }
 
-static void append_tests(GArray *conjunction, const NwfTest *tests, guint n) {
-  for (guint i = 0; i < n; i++) {
-    NwfExpr expr = {.kind = NWF_EXPR_TEST, .test = tests[i]};
-    append(conjunction, &expr);
-  }
-}
-
-/* Every conjunction splits into one for each of @n alternatives. */
-static void split(NwfConjunctions *conjunctions, const NwfTest *const *alternatives, const guint *lengths, guint n) {
-  GArray **all = g_new(GArray *, conjunctions->n * n);
+void nwf_conjunctions_split(NwfConjunctions *conjunctions, const NwfConjunction *alternatives, guint n) {
+  NwfConjunction *all = nwf_arena_new(conjunctions->arena, NwfConjunction, conjunctions->n * n);
   guint filled = 0;
-  for (guint i = 0; i < conjunctions->n; i++) {
+  for (guint i = 0; i < conjunctions->n; i++)
     for (guint j = 0; j < n; j++) {
-      GArray *copy = g_array_copy(conjunctions->all[i]);
-      append_tests(copy, alternatives[j], lengths[j]);
-      all[filled++] = copy;
+      NwfConjunction *copy = &all[filled++];
+      for (guint k = 0; k < conjunctions->all[i].n; k++)
+        append(conjunctions->arena, copy, &conjunctions->all[i].exprs[k]);
+      for (guint k = 0; k < alternatives[j].n; k++)
+        append(conjunctions->arena, copy, &alternatives[j].exprs[k]);
     }
-    g_array_unref(conjunctions->all[i]);
-  }
-  g_free(conjunctions->all);
   conjunctions->all = all;
   conjunctions->n = filled;
 }
@@ -75,20 +63,10 @@ void nwf_conjunctions_add_pair(NwfConjunctions *conjunctions, const NwfTest *tes
     conjunctions->never = TRUE;
     return;
   }
-  g_autofree NwfTest *negations = g_new(NwfTest, n);
-  g_autofree const NwfTest **alternatives = g_new(const NwfTest *, n);
-  g_autofree guint *lengths = g_new(guint, n);
+  NwfConjunction *alternatives = nwf_arena_new(conjunctions->arena, NwfConjunction, n);
   for (guint i = 0; i < n; i++) {
-    negations[i] = nwf_test_negate(tests[i]);
-    alternatives[i] = &negations[i];
-    lengths[i] = 1;
+    NwfExpr expr = {.kind = NWF_EXPR_TEST, .test = nwf_test_negate(tests[i])};
+    append(conjunctions->arena, &alternatives[i], &expr);
   }
-  split(conjunctions, alternatives, lengths, n);
-}
-
-void nwf_conjunctions_add_either(NwfConjunctions *conjunctions, const NwfTest *a, guint n_a, const NwfTest *b,
-                                 guint n_b) {
-  const NwfTest *alternatives[] = {a, b};
-  const guint lengths[] = {n_a, n_b};
-  split(conjunctions, alternatives, lengths, 2);
+  nwf_conjunctions_split(conjunctions, alternatives, n);
 }

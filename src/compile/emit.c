@@ -65,34 +65,44 @@ char *nwf_sanitise(const char *name) {
   return g_string_free(clean, FALSE);
 }
 
-/* "FILTER:LINE FILTER:LINE", each once. */
-static char *describe_origins(const NwfStep *step) {
-  GString *text = g_string_new(NULL);
+static char *put_number(char *to, guint number) {
+  char digits[16];
+  guint n = 0;
+  do
+    digits[n++] = (char)('0' + number % 10);
+  while (number /= 10);
+  while (n)
+    *to++ = digits[--n];
+  return to;
+}
+
+/* "FILTER:LINE FILTER:LINE", each once, in the port's memory; NULL when the step is of no rule. Written
+ * out by hand, since every rule of every port has one. */
+static const char *describe_origins(NwfPort *port, const NwfStep *step) {
+  gsize size = 1;
+  for (guint i = 0; i < step->n_origins; i++)
+    size += strlen(step->origins[i].filter->name) + 14;
+  char *text = nwf_arena_alloc(&port->arena, size), *end = text;
   for (guint i = 0; i < step->n_origins; i++) {
     gboolean repeated = FALSE;
     for (guint j = 0; j < i && !repeated; j++)
       repeated = step->origins[j].rule == step->origins[i].rule;
-    if (!repeated)
-      g_string_append_printf(text, "%s%s:%u", text->len ? " " : "", step->origins[i].filter->name,
-                             step->origins[i].rule->line);
+    if (repeated)
+      continue;
+    if (end > text)
+      *end++ = ' ';
+    end = stpcpy(end, step->origins[i].filter->name);
+    *end++ = ':';
+    end = put_number(end, step->origins[i].rule->line);
   }
-  if (text->len)
-    return g_string_free(text, FALSE);
-  g_string_free(text, TRUE);
-  return NULL;
+  return end > text ? text : NULL;
 }
 
 typedef struct {
-  NwfExpr *exprs;
+  NwfExpr *exprs; /* the port's memory, as is the comment */
   guint n;
-  char *comment;
+  const char *comment;
 } Draft;
-
-static void draft_clear(gpointer data) {
-  Draft *draft = data;
-  g_free(draft->exprs);
-  g_free(draft->comment);
-}
 
 static NwfExpr verdict_expr(NwfVerdictKind kind, const char *chain) {
   return (NwfExpr){.kind = NWF_EXPR_VERDICT, .verdict = {.kind = kind, .chain = chain}};
@@ -123,11 +133,10 @@ static NwfExpr step_verdict(NwfPort *port, const NwfStep *step, const char *dire
 static GArray *draft_rules(NwfPort *port, const GArray *steps, const char *direction, const char *label,
                            const char *stage2) {
   GArray *drafts = g_array_sized_new(FALSE, TRUE, sizeof(Draft), steps->len);
-  g_array_set_clear_func(drafts, draft_clear);
   for (guint i = 0; i < steps->len; i++) {
     const NwfStep *step = step_at(steps, i);
-    Draft draft = {.n = step->n_conds + 1, .comment = describe_origins(step)};
-    draft.exprs = g_new(NwfExpr, draft.n);
+    Draft draft = {.n = step->n_conds + 1, .comment = describe_origins(port, step)};
+    draft.exprs = nwf_arena_new(&port->arena, NwfExpr, draft.n);
     if (step->n_conds)
       memcpy(draft.exprs, step->conds, sizeof(NwfExpr) * step->n_conds);
     draft.exprs[step->n_conds] = step_verdict(port, step, direction, label, stage2);
@@ -164,13 +173,24 @@ static gboolean holds_drafts(const NwfChain *chain, const GArray *drafts) {
   return TRUE;
 }
 
+static const char *format_hash(guint64 hash, char digits[17]) {
+  for (guint i = 16; i-- > 0; hash >>= 4)
+    digits[i] = "0123456789abcdef"[hash & 15];
+  digits[16] = '\0';
+  return digits;
+}
+
 static const char *chain_for(NwfPort *port, const GArray *drafts, const char *direction, const char *label) {
-  g_autofree char *filter = nwf_sanitise(port->binding->filter);
-  if (strlen(filter) > NAME_PART_MAX)
-    filter[NAME_PART_MAX] = '\0';
+  if (!port->filter_name) {
+    port->filter_name = nwf_sanitise(port->binding->filter);
+    if (strlen(port->filter_name) > NAME_PART_MAX)
+      port->filter_name[NAME_PART_MAX] = '\0';
+  }
   guint64 hash = hash_drafts(drafts);
   for (;; hash++) { /* on to the next name when another content has this one */
-    g_autofree char *name = g_strdup_printf("%s-%s-%s-%016" G_GINT64_MODIFIER "x", filter, direction, label, hash);
+    char digits[17];
+    g_autofree char *name =
+        g_strconcat(port->filter_name, "-", direction, "-", label, "-", format_hash(hash, digits), NULL);
     NwfChain *chain = nwf_ruleset_chain(port->ruleset, name);
     if (chain && holds_drafts(chain, drafts))
       return chain->name;

@@ -46,9 +46,16 @@ typedef struct {
   guint n_origins;
 } NwfStep;
 
-/** A list of conjunctions, any of which makes a rule match: what lowering yields. */
+/** Conditions that hold together. Memory is the arena's. */
 typedef struct {
-  GArray **all; /* of NwfExpr each */
+  NwfExpr *exprs;
+  guint n, room;
+} NwfConjunction;
+
+/** Conjunctions, any of which makes a rule match: what lowering yields. */
+typedef struct {
+  NwfArena *arena;
+  NwfConjunction *all;
   guint n;
   gboolean never; /* a test in every conjunction can never hold */
 } NwfConjunctions;
@@ -64,6 +71,7 @@ typedef struct {
   GPtrArray *scopes;   /* NwfParameters of filterrefs, freed with the port */
   GArray *collected;   /* of NwfCollected, in document order */
   GPtrArray *lists;    /* GArrays of NwfStep that outlive a function, freed with the port */
+  char *filter_name;   /* the binding's filter's, as it stands in names of chains */
   GHashTable *reached; /* NwfRule * that made it into a list; NULL: nobody asks */
   gsize instances;     /* rules made so far, against NWF_INSTANCES_MAX */
   guint n_connlimits;
@@ -92,16 +100,14 @@ typedef gboolean (*NwfExpandFunc)(NwfPort *port, const NwfCollected *collected, 
 gboolean nwf_expand(NwfPort *port, const NwfCollected *collected, NwfExpandFunc each, gpointer data, GError **error);
 
 /* conjunctions.c */
-NwfConjunctions *nwf_conjunctions_new(void);
-void nwf_conjunctions_free(NwfConjunctions *conjunctions);
+/** One conjunction without conditions. */
+void nwf_conjunctions_init(NwfConjunctions *conjunctions, NwfArena *arena);
 void nwf_conjunctions_add(NwfConjunctions *conjunctions, NwfTest test); /* AND test, once */
 void nwf_conjunctions_add_expr(NwfConjunctions *conjunctions, const NwfExpr *expr);
 /** AND (all of @tests), or with @negated AND NOT (all of them): one conjunction for each test. */
 void nwf_conjunctions_add_pair(NwfConjunctions *conjunctions, const NwfTest *tests, guint n, gboolean negated);
-/** AND (@a or @b), each a conjunction of tests. */
-void nwf_conjunctions_add_either(NwfConjunctions *conjunctions, const NwfTest *a, guint n_a, const NwfTest *b,
-                                 guint n_b);
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(NwfConjunctions, nwf_conjunctions_free)
+/** AND (any of the alternatives). */
+void nwf_conjunctions_split(NwfConjunctions *conjunctions, const NwfConjunction *alternatives, guint n);
 
 /* lower-common.c: attributes that several elements have */
 typedef struct {
@@ -121,8 +127,8 @@ void nwf_lower_number(NwfLower *lower, NwfAttr attr, NwfField field);
 gboolean nwf_lower_range(NwfLower *lower, NwfAttr low, NwfAttr high, NwfField field, GError **error);
 gboolean nwf_lower_ip_range(NwfLower *lower, NwfAttr from, NwfAttr to, NwfField field, GError **error);
 gboolean nwf_lower_ports(NwfLower *lower, gboolean ipv6, GError **error);
-/** That the packet is whole or a first fragment: beside every test of an IPv4 packet's transport header. */
-void nwf_lower_first_fragment(NwfLower *lower);
+/** That the packet is whole or a first fragment: beside every test of a transport header. */
+void nwf_lower_first_fragment(NwfLower *lower, gboolean ipv6);
 void nwf_lower_dscp(NwfLower *lower, gboolean ipv6);
 
 /** Appends a step for each conjunction. */
@@ -145,6 +151,8 @@ gboolean nwf_stage2_is_void(const NwfRule *rule);
 /** A sub-chain of root, or (name "root") root itself. */
 typedef struct {
   const char *name;
+  guint16 ethertype; /* that enters it; 0: not bound to one */
+  gboolean is_stp;
   int priority;
   GArray *steps; /* of NwfStep, with EtherType tests still in them */
   GArray *order; /* root only: of int, the priority of each step */

@@ -85,16 +85,22 @@ gboolean nwf_lower_ip_range(NwfLower *lower, NwfAttr from, NwfAttr to, NwfField 
   return TRUE;
 }
 
-/* Up to 4 bytes of a transport header are loaded by a shortcut in the kernel that takes a later IPv4
- * fragment's payload for the header (seen on 6.18; not so for IPv6, nor for longer loads). */
-void nwf_lower_first_fragment(NwfLower *lower) {
+/* Loads of 1, 2 or 4 bytes from the transport header go by a shortcut in the kernel that does not ask
+ * whether there is one: of a later fragment it takes payload (IPv4) or the IPv6 header itself, which the
+ * sender fills as it likes (seen on 6.18). IPv4 says in its header which fragment it is; for IPv6 a
+ * load of 3 bytes, which takes the long way, holds only where there is a transport header. */
+void nwf_lower_first_fragment(NwfLower *lower, gboolean ipv6) {
   static const guint8 first[2] = {0, 0}, offset_mask[2] = {0x1f, 0xff}; /* RFC 791: 13 bits of offset */
-  add(lower, nwf_test_masked(NWF_FIELD_IP_FRAG_OFF, first, offset_mask), FALSE);
+  NwfTest test = nwf_test_masked(NWF_FIELD_IP_FRAG_OFF, first, offset_mask);
+  if (ipv6)
+    test = (NwfTest){
+        .field = NWF_FIELD_RAW, .op = NWF_OP_RANGE, .base = NWF_BASE_TH, .length = 3, .high = {0xff, 0xff, 0xff}};
+  add(lower, test, FALSE);
 }
 
 gboolean nwf_lower_ports(NwfLower *lower, gboolean ipv6, GError **error) {
-  if (!ipv6 && (NWF_HAS(lower, NWF_ATTR_SRCPORTSTART) || NWF_HAS(lower, NWF_ATTR_DSTPORTSTART)))
-    nwf_lower_first_fragment(lower);
+  if (NWF_HAS(lower, NWF_ATTR_SRCPORTSTART) || NWF_HAS(lower, NWF_ATTR_DSTPORTSTART))
+    nwf_lower_first_fragment(lower, ipv6);
   NwfField source = lower->swapped ? NWF_FIELD_TH_DPORT : NWF_FIELD_TH_SPORT;
   NwfField destination = lower->swapped ? NWF_FIELD_TH_SPORT : NWF_FIELD_TH_DPORT;
   return nwf_lower_range(lower, NWF_ATTR_SRCPORTSTART, NWF_ATTR_SRCPORTEND, source, error) &&

@@ -61,6 +61,13 @@ static const struct {
     {NWF_ATTR_FORWARD_DELAY, NWF_ATTR_FORWARD_DELAY_HI, NWF_FIELD_STP_FORWARD_DELAY},
 };
 
+static gboolean names_stp_config(const NwfLower *lower) {
+  gboolean any = NWF_HAS(lower, NWF_ATTR_ROOT_ADDRESS) || NWF_HAS(lower, NWF_ATTR_SENDER_ADDRESS);
+  for (guint i = 0; i < G_N_ELEMENTS(stp_numbers); i++)
+    any |= NWF_HAS(lower, stp_numbers[i].low);
+  return any;
+}
+
 /* The tests of a configuration BPDU's fields, gathered apart. */
 static gboolean lower_stp_config(NwfLower *lower, NwfConjunctions *config, GError **error) {
   NwfLower inner = *lower;
@@ -83,10 +90,13 @@ static gboolean lower_stp(NwfLower *lower, GError **error) {
   nwf_lower_mac(lower, NWF_ATTR_SRCMACADDR, NWF_ATTR_SRCMACMASK, NWF_FIELD_ETHER_SADDR);
   add(lower, nwf_test_eq(NWF_FIELD_ETHER_DADDR, bridge_group));
 
-  g_autoptr(NwfConjunctions) config = nwf_conjunctions_new();
-  if (!lower_stp_config(lower, config, error))
+  NwfConjunctions config;
+  nwf_conjunctions_init(&config, &lower->port->arena);
+  NwfTest is_config = nwf_test_eq_number(NWF_FIELD_STP_TYPE, 0);
+  nwf_conjunctions_add(&config, is_config);
+  if (!lower_stp_config(lower, &config, error))
     return FALSE;
-  gboolean has_config = config->never || config->all[0]->len > 0;
+  gboolean has_config = names_stp_config(lower);
   if (!has_config && !NWF_HAS(lower, NWF_ATTR_STP_TYPE))
     return TRUE;
   add(lower, nwf_test_eq(NWF_FIELD_STP_LLC, header));
@@ -95,16 +105,9 @@ static gboolean lower_stp(NwfLower *lower, GError **error) {
     return TRUE;
 
   /* Only a configuration BPDU (type 0) has these fields: others are not asked for them. */
-  NwfTest other = nwf_test_negate(nwf_test_eq_number(NWF_FIELD_STP_TYPE, 0));
-  g_autofree NwfTest *tests = g_new(NwfTest, config->all[0]->len + 1);
-  guint n = 0;
-  tests[n++] = nwf_test_eq_number(NWF_FIELD_STP_TYPE, 0);
-  for (guint i = 0; i < config->all[0]->len; i++)
-    tests[n++] = g_array_index(config->all[0], NwfExpr, i).test;
-  if (config->never)
-    add(lower, other);
-  else
-    nwf_conjunctions_add_either(lower->conjunctions, &other, 1, tests, n);
+  NwfExpr other = {.kind = NWF_EXPR_TEST, .test = nwf_test_negate(is_config)};
+  NwfConjunction alternatives[] = {{.exprs = &other, .n = 1}, config.all[0]};
+  nwf_conjunctions_split(lower->conjunctions, alternatives, config.never ? 1 : 2);
   return TRUE;
 }
 
@@ -154,19 +157,15 @@ static void lower_gratuitous(NwfLower *lower) {
     }
     return;
   }
-  /* Any byte may be the one that differs. */
-  GArray **all = g_new(GArray *, conjunctions->n * 4);
-  for (guint i = 0; i < conjunctions->n; i++) {
-    for (guint byte = 0; byte < 4; byte++) {
-      NwfExpr expr = equal_byte(ruleset, byte, TRUE);
-      all[i * 4 + byte] = g_array_copy(conjunctions->all[i]);
-      g_array_append_val(all[i * 4 + byte], expr);
-    }
-    g_array_unref(conjunctions->all[i]);
+  /* Any byte may be the one that differs, but all have to be there. */
+  nwf_conjunctions_add(conjunctions, nwf_test_range_number(NWF_FIELD_ARP_DADDR_IP, 0, G_MAXUINT32));
+  NwfExpr exprs[4];
+  NwfConjunction alternatives[4];
+  for (guint byte = 0; byte < 4; byte++) {
+    exprs[byte] = equal_byte(ruleset, byte, TRUE);
+    alternatives[byte] = (NwfConjunction){.exprs = &exprs[byte], .n = 1};
   }
-  g_free(conjunctions->all);
-  conjunctions->all = all;
-  conjunctions->n *= 4;
+  nwf_conjunctions_split(conjunctions, alternatives, 4);
 }
 
 static gboolean lower_arp(NwfLower *lower, GError **error) {
@@ -246,6 +245,8 @@ static gboolean lower_icmpv6_types(NwfLower *lower, GError **error) {
     else if (low[i] > 0 || high[i] < 255)
       tests[n++] = nwf_test_range_number(field, low[i], high[i]);
   }
+  if (n)
+    nwf_lower_first_fragment(lower, TRUE);
   nwf_conjunctions_add_pair(lower->conjunctions, tests, n, negated);
   return TRUE;
 }
@@ -281,16 +282,17 @@ static const NwfStepVerdict verdicts[] = {
 
 gboolean nwf_lower_l2(NwfPort *port, const NwfCollected *collected, const NwfResolved *resolved, gboolean out,
                       GArray *steps, GError **error) {
-  g_autoptr(NwfConjunctions) conjunctions = nwf_conjunctions_new();
+  NwfConjunctions conjunctions;
+  nwf_conjunctions_init(&conjunctions, &port->arena);
   NwfLower lower = {.port = port,
                     .collected = collected,
                     .resolved = resolved,
-                    .conjunctions = conjunctions,
+                    .conjunctions = &conjunctions,
                     .swapped = out && collected->rule->direction == NWF_DIRECTION_INOUT};
   if (!elements[collected->rule->protocol](&lower, error))
     return FALSE;
-  if (conjunctions->never || collected->rule->action == NWF_ACTION_CONTINUE)
+  if (conjunctions.never || collected->rule->action == NWF_ACTION_CONTINUE)
     return TRUE;
-  nwf_steps_append(port, steps, collected, conjunctions, verdicts[collected->rule->action]);
+  nwf_steps_append(port, steps, collected, &conjunctions, verdicts[collected->rule->action]);
   return TRUE;
 }

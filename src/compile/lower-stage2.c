@@ -79,8 +79,8 @@ static gboolean lower_addresses(NwfLower *lower, gboolean ipv6, GError **error) 
 }
 
 static void lower_tcp(NwfLower *lower, gboolean ipv6) {
-  if (!ipv6 && (NWF_HAS(lower, NWF_ATTR_FLAGS) || NWF_HAS(lower, NWF_ATTR_OPTION)))
-    nwf_lower_first_fragment(lower);
+  if (NWF_HAS(lower, NWF_ATTR_FLAGS) || NWF_HAS(lower, NWF_ATTR_OPTION))
+    nwf_lower_first_fragment(lower, ipv6);
   if (NWF_HAS(lower, NWF_ATTR_FLAGS)) {
     const NwfValue *value = lower->resolved->values[NWF_ATTR_FLAGS];
     gboolean negated = NWF_NEGATED(lower, NWF_ATTR_FLAGS);
@@ -106,8 +106,8 @@ static void lower_icmp(NwfLower *lower, gboolean ipv6) {
     tests[n++] = nwf_test_eq_number(NWF_FIELD_ICMP_TYPE, NWF_NUMBER(lower, NWF_ATTR_TYPE));
   if (NWF_HAS(lower, NWF_ATTR_CODE))
     tests[n++] = nwf_test_eq_number(NWF_FIELD_ICMP_CODE, NWF_NUMBER(lower, NWF_ATTR_CODE));
-  if (n && !ipv6)
-    nwf_lower_first_fragment(lower);
+  if (n)
+    nwf_lower_first_fragment(lower, ipv6);
   if (n)
     nwf_conjunctions_add_pair(lower->conjunctions, tests, n,
                               NWF_NEGATED(lower, has_type ? NWF_ATTR_TYPE : NWF_ATTR_CODE));
@@ -293,16 +293,17 @@ gboolean nwf_lower_stage2(NwfPort *port, const NwfCollected *collected, const Nw
                           GArray *steps, GError **error) {
   const NwfRule *rule = collected->rule;
   gboolean ipv6 = nwf_protocols[rule->protocol].stage == NWF_STAGE_IPV6;
-  g_autoptr(NwfConjunctions) conjunctions = nwf_conjunctions_new();
+  NwfConjunctions conjunctions;
+  nwf_conjunctions_init(&conjunctions, &port->arena);
   NwfLower lower = {.port = port,
                     .collected = collected,
                     .resolved = resolved,
-                    .conjunctions = conjunctions,
+                    .conjunctions = &conjunctions,
                     .swapped = is_swapped(rule, out)};
   if (!lower_protocol(&lower, error) || !lower_state(&lower, error) || !lower_ipset(&lower, ipv6, error) ||
       !lower_connlimit(&lower, ipv6, error))
     return FALSE;
-  if (!conjunctions->never)
-    nwf_steps_append(port, steps, collected, conjunctions, verdict(port, rule, out));
+  if (!conjunctions.never)
+    nwf_steps_append(port, steps, collected, &conjunctions, verdict(port, rule, out));
   return TRUE;
 }

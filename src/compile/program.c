@@ -22,15 +22,14 @@ GArray *nwf_port_list(NwfPort *port) {
 
 void nwf_steps_append(NwfPort *port, GArray *steps, const NwfCollected *collected, const NwfConjunctions *conjunctions,
                       NwfStepVerdict verdict) {
+  NwfOrigin *origin = nwf_arena_new(&port->arena, NwfOrigin, 1);
+  *origin = (NwfOrigin){.filter = collected->filter, .rule = collected->rule};
   for (guint i = 0; i < conjunctions->n; i++) {
-    const GArray *conjunction = conjunctions->all[i];
-    NwfStep step = {.n_conds = conjunction->len, .verdict = verdict, .n_origins = 1};
-    if (conjunction->len) {
-      step.conds = nwf_arena_new(&port->arena, NwfExpr, conjunction->len);
-      memcpy(step.conds, conjunction->data, sizeof(NwfExpr) * conjunction->len);
-    }
-    step.origins = nwf_arena_new(&port->arena, NwfOrigin, 1);
-    step.origins[0] = (NwfOrigin){.filter = collected->filter, .rule = collected->rule};
+    NwfStep step = {.conds = conjunctions->all[i].exprs,
+                    .n_conds = conjunctions->all[i].n,
+                    .verdict = verdict,
+                    .origins = origin,
+                    .n_origins = 1};
     g_array_append_val(steps, step);
   }
 }
@@ -55,6 +54,8 @@ void nwf_program_free(NwfProgram *program) {
 static NwfProgramChain *add_chain(NwfProgram *program, const char *name) {
   NwfProgramChain *chain = g_new0(NwfProgramChain, 1);
   chain->name = name;
+  chain->ethertype = nwf_chain_ethertype(name);
+  chain->is_stp = nwf_chain_is_stp(name);
   chain->steps = g_array_new(FALSE, TRUE, sizeof(NwfStep));
   g_ptr_array_add(program->chains, chain);
   return chain;
@@ -137,9 +138,8 @@ GArray *nwf_program_ethertypes(const NwfProgram *program) {
   GArray *types = g_array_new(FALSE, FALSE, sizeof(guint16));
   for (guint i = 0; i < program->chains->len; i++) {
     const NwfProgramChain *chain = g_ptr_array_index(program->chains, i);
-    guint16 own = nwf_chain_ethertype(chain->name);
-    if (own)
-      note_ethertype(types, own);
+    if (chain->ethertype)
+      note_ethertype(types, chain->ethertype);
     for (guint j = 0; j < chain->steps->len; j++) {
       const NwfStep *step = step_at(chain->steps, j);
       for (guint k = 0; k < step->n_conds; k++)
@@ -278,15 +278,14 @@ static void warn_of_open_end(const Class *class, const NwfProgramChain *chain, c
 
 static void prepend_chain(const Class *class, GArray *tail, const NwfProgramChain *chain) {
   static const guint8 bridge_group[NWF_MAC_LEN] = {0x01, 0x80, 0xc2, 0x00, 0x00, 0x00};
-  guint16 own = nwf_chain_ethertype(chain->name);
-  if (own && own != class->ethertype)
+  if (chain->ethertype && chain->ethertype != class->ethertype)
     return;
   GArray *steps = specialise_chain(class, chain);
   warn_of_open_end(class, chain, tail, steps);
   if (steps->len == 0)
     return;
   NwfStep guard = {0};
-  if (nwf_chain_is_stp(chain->name)) {
+  if (chain->is_stp) {
     guard.conds = nwf_arena_new(&class->port->arena, NwfExpr, 1);
     guard.conds[0] = (NwfExpr){.kind = NWF_EXPR_TEST, .test = nwf_test_eq(NWF_FIELD_ETHER_DADDR, bridge_group)};
     guard.n_conds = 1;

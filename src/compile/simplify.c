@@ -293,15 +293,32 @@ static void compact(NwfStep *step) {
   step->n_conds = n;
 }
 
+/* A sub-chain that can only return: returning is what happens without the jump. */
+static gboolean is_idle(const GArray *steps) {
+  for (guint i = 0; i < steps->len; i++)
+    if (step_at(steps, i)->verdict != NWF_STEP_RETURN)
+      return FALSE;
+  return TRUE;
+}
+
+static void simplify_sub_chains(NwfPort *port, GArray *steps) {
+  guint n = 0;
+  for (guint i = 0; i < steps->len; i++) {
+    NwfStep step = *step_at(steps, i);
+    if (step.sub)
+      nwf_simplify(port, step.sub);
+    if (!step.sub || !is_idle(step.sub))
+      *step_at(steps, n++) = step;
+  }
+  g_array_set_size(steps, n);
+}
+
 void nwf_simplify(NwfPort *port, GArray *steps) {
+  simplify_sub_chains(port, steps);
   use_facts(port, steps);
   drop_repeated(steps);
   order_neighbours(steps);
   fold_guard(port, steps);
-  for (guint i = 0; i < steps->len; i++) {
-    NwfStep *step = step_at(steps, i);
-    compact(step);
-    if (step->sub)
-      nwf_simplify(port, step->sub);
-  }
+  for (guint i = 0; i < steps->len; i++)
+    compact(step_at(steps, i));
 }

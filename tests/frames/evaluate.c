@@ -379,6 +379,8 @@ gboolean evaluate(const NwfFilterStore *store, const NwfBinding *binding, const 
   g_array_set_clear_func(evaluation.rules, collected_clear);
   evaluation.path = g_ptr_array_new();
   packet_read(&evaluation.packet, frame, length);
+  if (input->host)
+    packet_skip_tags(&evaluation.packet);
   gboolean done = run(&evaluation, binding, error);
   if (!done)
     verdict_clear(verdict);

@@ -5,7 +5,7 @@
 #include <netinet/in.h>
 #include <string.h>
 
-#define BPDU(offset) (ETHERNET_HEADER + (offset))
+#define BPDU(offset) (packet->network + (offset))
 
 static gboolean matches_macs(const Instance *instance, const Packet *packet, gboolean swapped) {
   return holds_mac(instance, NWF_ATTR_SRCMACADDR, NWF_ATTR_SRCMACMASK, packet, swapped ? 0 : 6) &&

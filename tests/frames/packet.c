@@ -85,10 +85,22 @@ void packet_read(Packet *packet, const guint8 *bytes, gsize length) {
   g_assert(length >= ETHERNET_HEADER);
   *packet = (Packet){.bytes = bytes, .length = length, .protocol = -1};
   packet->type = (guint16)packet_number(bytes + 12, 2);
+  gboolean tagged = packet->type == ETHERTYPE_VLAN || packet->type == ETHERTYPE_QINQ;
+  packet->network = ETHERNET_HEADER + (tagged ? 4 : 0);
   if (packet->type == ETHERTYPE_IPV4)
     read_ipv4(packet);
   else if (packet->type == ETHERTYPE_IPV6)
     read_ipv6(packet);
+}
+
+void packet_skip_tags(Packet *packet) {
+  for (;;) {
+    const guint8 *type = packet_at(packet, packet->network - 2, 2);
+    guint32 number = type ? packet_number(type, 2) : 0;
+    if (number != ETHERTYPE_VLAN && number != ETHERTYPE_QINQ)
+      return;
+    packet->network += 4;
+  }
 }
 
 /* RFC 9293, 3.2: kinds 0 and 1 are a byte, the others say their length. */

@@ -133,6 +133,19 @@ static void many_rarp_addresses_stay_rules(void) {
   g_assert_cmpuint(n_rules(ruleset, verdict_of(ruleset, "from_port", 0x8035)), ==, 21);
 }
 
+/* Seen as fail-open: the jump to such a chain became a return of the chain that jumps, which accepts. */
+static void sub_chain_that_only_returns_is_no_return_of_root(void) {
+  g_autoptr(NwfFilterStore) store = nwf_filter_store_new();
+  put(store, "<filter name='m' chain='mac-x'><rule action='return' direction='out'><mac match='no' srcmacaddr='$MACS'/>"
+             "</rule><rule action='accept' direction='out' priority='900'/></filter>");
+  put(store, "<filter name='f'><filterref filter='m'><parameter name='MACS' value='52:54:00:00:00:02'/>"
+             "<parameter name='MACS' value='52:54:00:00:00:03'/></filterref>"
+             "<rule action='accept' direction='out'><ip srcipaddr='10.0.0.1'/></rule>"
+             "<rule action='drop' direction='out' priority='900'/></filter>");
+  g_autoptr(NwfRuleset) ruleset = compile(store, "f");
+  g_assert_cmpint(verdict_of(ruleset, "from_port_other", -1)->kind, ==, NWF_VERDICT_DROP);
+}
+
 static void host_sent_frames_meet_no_second_stage(void) {
   g_autoptr(NwfFilterStore) store = nwf_filter_store_new();
   put(store, "<filter name='f'><rule action='drop' direction='in'><tcp dstportstart='22'/></rule></filter>");
@@ -289,6 +302,7 @@ int main(int argc, char **argv) {
   TEST("dispatch", decided_class_is_a_plain_verdict);
   TEST("dispatch", ports_with_equal_rules_share_a_chain);
   TEST("dispatch", many_addresses_become_a_set);
+  TEST("dispatch", sub_chain_that_only_returns_is_no_return_of_root);
   TEST("dispatch", many_rarp_addresses_stay_rules);
   TEST("dispatch", host_sent_frames_meet_no_second_stage);
   TEST("errors", loop_is_named);

@@ -14,18 +14,28 @@ static const GOptionEntry entries[] = {
     {"dry-run", 'n', 0, G_OPTION_ARG_NONE, &dry_run, "Print the difference and change nothing", NULL},
     {NULL}};
 
+/* Asking the kernel what it can do takes it tens of milliseconds, since it looks for the modules that
+ * it lacks: it is asked only when the table needs any of it. */
 static NwfRuleset *compile(NwfKernel *kernel, GError **error) {
-  guint features;
   g_autoptr(NwfFilterStore) store = nwf_cli_load_filters(directories, error);
   g_autoptr(GPtrArray) bindings = store ? nwf_cli_load_bindings(bindings_directory, error) : NULL;
-  if (!bindings || !nwf_kernel_probe(kernel, &features, error))
+  if (!bindings)
     return NULL;
-  NwfCompileOptions options = {.features = features,
+  NwfBinding *const *list = (NwfBinding *const *)bindings->pdata;
+  NwfCompileOptions options = {.features = NWF_FEATURE_ALL,
                                .ipset = nwf_kernel_ipset,
                                .warning = nwf_cli_warning,
                                .progress = nwf_cli_progress,
                                .data = kernel};
-  return nwf_compile(store, (NwfBinding *const *)bindings->pdata, bindings->len, &options, error);
+  g_autoptr(NwfRuleset) ruleset = nwf_compile(store, list, bindings->len, &options, error);
+  guint needed = ruleset ? nwf_ruleset_features(ruleset) : 0;
+  if (!needed)
+    return g_steal_pointer(&ruleset);
+  if (!nwf_kernel_probe(kernel, &options.features, error))
+    return NULL;
+  if ((needed & ~options.features) == 0)
+    return g_steal_pointer(&ruleset);
+  return nwf_compile(store, list, bindings->len, &options, error);
 }
 
 static void say(const NwfRuleset *have, const NwfRuleset *want, const GArray *changes, gpointer data) {
