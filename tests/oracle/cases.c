@@ -299,21 +299,41 @@ static guint count_ports(const char *directory, const char *name) {
   return n;
 }
 
-/* Each file goes to the part that has fewest ports so far; the other parts' names are taken out. */
-static void keep_part(GPtrArray *names, const char *directory, guint part, guint parts) {
-  g_autofree guint *load = g_new0(guint, parts);
+typedef struct {
+  const char *name;
+  guint ports;
+} Load;
 
-  for (guint i = 0; i < names->len;) {
+static int compare_loads(gconstpointer a, gconstpointer b) {
+  const Load *first = a, *second = b;
+
+  if (first->ports != second->ports)
+    return first->ports > second->ports ? -1 : 1;
+  return strcmp(first->name, second->name);
+}
+
+/* The largest file first, each goes to the part that has fewest ports so far. */
+static gboolean in_part(GPtrArray *names, const char *directory, const char *name, guint part, guint parts) {
+  g_autofree guint *load = g_new0(guint, parts);
+  g_autoptr(GArray) files = g_array_new(FALSE, FALSE, sizeof(Load));
+
+  for (guint i = 0; i < names->len; i++) {
+    Load file = {names->pdata[i], count_ports(directory, names->pdata[i])};
+    g_array_append_val(files, file);
+  }
+  g_array_sort(files, compare_loads);
+  for (guint i = 0; i < files->len; i++) {
+    const Load *file = &g_array_index(files, Load, i);
     guint least = 0;
+
     for (guint j = 1; j < parts; j++)
       if (load[j] < load[least])
         least = j;
-    load[least] += count_ports(directory, names->pdata[i]);
-    if (least == part)
-      i++;
-    else
-      g_ptr_array_remove_index(names, i);
+    load[least] += file->ports;
+    if (g_str_equal(file->name, name))
+      return least == part;
   }
+  return FALSE;
 }
 
 OracleCases *oracle_cases_load(const char *directory, const char *prefix, guint part, guint parts, GError **error) {
@@ -327,9 +347,8 @@ OracleCases *oracle_cases_load(const char *directory, const char *prefix, guint 
   cases->names = g_ptr_array_new_with_free_func(g_free);
   if (!names)
     return NULL;
-  keep_part(names, directory, part, parts);
   for (guint i = 0; i < names->len; i++)
-    if (!read_file(&reader, directory, names->pdata[i]))
+    if (in_part(names, directory, names->pdata[i], part, parts) && !read_file(&reader, directory, names->pdata[i]))
       return NULL;
   add_others(cases);
   for (guint i = 0; i < lines->len; i++)

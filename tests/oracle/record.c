@@ -63,20 +63,25 @@ static gboolean bind_all(Recorder *recorder, GError **error) {
 typedef struct {
   const OracleFrame *frame;
   gboolean arrived;
-} Trimmed;
+} Changed;
 
-/* br_netfilter cuts off what follows an IP packet: what arrives is then the frame's beginning. */
-static void look_for_trimmed(guint station, const guint8 *bytes, gsize length, gpointer data) {
-  Trimmed *trimmed = data;
-  const GByteArray *sent = trimmed->frame->bytes;
+/* br_netfilter cuts off what follows an IP packet, and connection tracking puts fragments together
+ * and takes them apart again, perhaps elsewhere: what arrives with the same Ethernet header and IP
+ * addresses is the frame, or what became of it. */
+static void look_for_changed(guint station, const guint8 *bytes, gsize length, gpointer data) {
+  Changed *changed = data;
+  const GByteArray *sent = changed->frame->bytes;
+  gboolean v6 = sent->len > 14 && sent->data[12] == 0x86;
+  gsize addresses = v6 ? 22 : 26, end = v6 ? 54 : 34;
 
-  if (station == trimmed->frame->to && length >= 34 && length < sent->len && memcmp(bytes, sent->data, length) == 0)
-    trimmed->arrived = TRUE;
+  if (station == changed->frame->to && length >= end && sent->len >= end && memcmp(bytes, sent->data, 14) == 0 &&
+      memcmp(bytes + addresses, sent->data + addresses, end - addresses) == 0)
+    changed->arrived = TRUE;
 }
 
 static gboolean send_frame(Recorder *recorder, const OracleFrame *frame, GError **error) {
   g_autofree gboolean *arrived = g_new0(gboolean, lab_n_stations(recorder->lab));
-  Trimmed trimmed = {.frame = frame};
+  Changed changed = {.frame = frame};
   gboolean passed;
 
   if ((frame->bound[0] && g_hash_table_contains(recorder->refused, frame->bound[0])) ||
@@ -85,12 +90,12 @@ static gboolean send_frame(Recorder *recorder, const OracleFrame *frame, GError 
     return TRUE;
   }
   host_stack_arrived(recorder->stack);
-  if (!lab_send_keep(recorder->lab, frame->from, frame->bytes->data, frame->bytes->len, arrived, look_for_trimmed,
-                     &trimmed, error)) {
+  if (!lab_send_keep(recorder->lab, frame->from, frame->bytes->data, frame->bytes->len, arrived, look_for_changed,
+                     &changed, error)) {
     g_prefix_error(error, "%s: ", frame->id);
     return FALSE;
   }
-  passed = frame->to_host_stack ? host_stack_arrived(recorder->stack) : arrived[frame->to] || trimmed.arrived;
+  passed = frame->to_host_stack ? host_stack_arrived(recorder->stack) : arrived[frame->to] || changed.arrived;
   fprintf(recorder->output, "%s\t%s\n", frame->id, passed ? "pass" : "drop");
   return TRUE;
 }
@@ -114,6 +119,7 @@ gboolean oracle_record(const OracleCases *cases, OracleDriver *driver, FILE *out
 
   if (!stack)
     return FALSE;
+  setlinebuf(output); /* for those who watch */
   define_all(&recorder);
   return bind_all(&recorder, error) && send_all(&recorder, error);
 }
