@@ -36,6 +36,9 @@ typedef struct {
   NwfIpsetFunc ipset;
   NwfWarningFunc warning;
   NwfProgressFunc progress;
+  /** No sets whose keys have parts without a name in nft's syntax, which JSON has no form for before
+   * nft 1.1; comparing two addresses of an ARP frame needs them all the same. */
+  gboolean no_raw_sets;
   gpointer data; /* for the three functions above, each of which may be NULL */
 } NwfCompileOptions;
 

@@ -26,6 +26,7 @@ void nwf_port_clear(NwfPort *port) {
   g_array_unref(port->collected);
   nwf_parameters_free(port->parameters);
   g_free(port->filter_name);
+  g_clear_pointer(&port->own_values, g_array_unref);
 }
 
 static void reset(NwfPort *port, const NwfBinding *binding) {
@@ -35,6 +36,7 @@ static void reset(NwfPort *port, const NwfBinding *binding) {
   g_array_set_size(port->collected, 0);
   g_clear_pointer(&port->parameters, nwf_parameters_free);
   g_clear_pointer(&port->filter_name, g_free);
+  g_clear_pointer(&port->own_values, g_array_unref);
   port->binding = binding;
   port->instances = port->n_connlimits = 0;
 }

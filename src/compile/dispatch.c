@@ -6,6 +6,7 @@
 
 #define ETHERTYPE_IPV4 0x0800
 #define ETHERTYPE_IPV6 0x86dd
+#define ETHERTYPE_ARP 0x0806
 
 #define step_at(list, i) (&g_array_index(list, NwfStep, i))
 
@@ -52,7 +53,7 @@ static const char *ethertype_label(int ethertype, char buffer[16]) {
     return "ipv4";
   case ETHERTYPE_IPV6:
     return "ipv6";
-  case 0x0806:
+  case ETHERTYPE_ARP:
     return "arp";
   case 0x8035:
     return "rarp";
@@ -103,6 +104,7 @@ static gboolean stage2_steps(NwfPort *port, NwfStage family, gboolean out, GArra
       break;
   }
   nwf_simplify(port, stage2.steps);
+  nwf_compact(stage2.steps);
   *steps = stage2.steps;
   return TRUE;
 }
@@ -157,22 +159,39 @@ static const NwfVerdict *stage2_of(const Stage2Verdicts *stage2, int ethertype) 
   return NULL;
 }
 
-static void compile_class(NwfPort *port, const NwfProgram *program, const Stage *stage, int ethertype,
+/* Where frames are many, a port's values are compared in a chain of its own: IP packets, and the ARP that
+ * every guest is sent of every request. */
+static gboolean is_busy(const GArray *types, gboolean out, int ethertype) {
+  if (ethertype == ETHERTYPE_IPV4 || ethertype == ETHERTYPE_IPV6)
+    return TRUE;
+  if (ethertype == ETHERTYPE_ARP)
+    return !out;
+  if (ethertype != NWF_ETHERTYPE_OTHER)
+    return FALSE;
+  for (guint i = 0; i < types->len; i++)
+    if (g_array_index(types, guint16, i) == ETHERTYPE_IPV4)
+      return FALSE;
+  return TRUE;
+}
+
+static void compile_class(NwfPort *port, const NwfProgram *program, gboolean out, const GArray *types, int ethertype,
                           const NwfVerdict *stage2, const char *comment) {
   char buffer[16];
+  const char *label = ethertype_label(ethertype, buffer);
   NwfStepVerdict accepted = NWF_STEP_ACCEPT;
   if (stage2 && stage2->kind == NWF_VERDICT_DROP)
     accepted = NWF_STEP_DROP;
   else if (stage2 && stage2->kind == NWF_VERDICT_GOTO)
     accepted = NWF_STEP_STAGE2;
   GArray *steps = nwf_program_specialise(port, program, ethertype, accepted);
-  NwfVerdict verdict = nwf_emit(port, steps, stage == &from_port ? "out" : "in", ethertype_label(ethertype, buffer),
-                                stage2 ? stage2->chain : NULL);
-  add_entry(port, stage, ethertype, verdict, comment);
+  if (!is_busy(types, out, ethertype))
+    steps = nwf_share_steps(port, steps, out, ethertype, label);
+  nwf_compact(steps);
+  NwfVerdict verdict = nwf_emit(port, steps, out ? "out" : "in", label, stage2 ? stage2->chain : NULL);
+  add_entry(port, out ? &from_port : &to_port, ethertype, verdict, comment);
 }
 
 static gboolean compile_direction(NwfPort *port, gboolean out, const char *comment, GError **error) {
-  const Stage *stage = out ? &from_port : &to_port;
   Stage2Verdicts stage2 = {0};
   if (!compile_stage2(port, out, &stage2, error))
     return FALSE;
@@ -195,9 +214,9 @@ static gboolean compile_direction(NwfPort *port, gboolean out, const char *comme
   }
   for (guint i = 0; i < types->len; i++) {
     int type = g_array_index(types, guint16, i);
-    compile_class(port, program, stage, type, out ? stage2_of(&stage2, type) : NULL, NULL);
+    compile_class(port, program, out, types, type, out ? stage2_of(&stage2, type) : NULL, NULL);
   }
-  compile_class(port, program, stage, NWF_ETHERTYPE_OTHER, NULL, comment);
+  compile_class(port, program, out, types, NWF_ETHERTYPE_OTHER, NULL, comment);
   return TRUE;
 }
 

@@ -41,7 +41,7 @@ static guint64 hash_expr(guint64 hash, const NwfExpr *expr) {
   case NWF_EXPR_LOOKUP:
     for (guint i = 0; i < expr->lookup.n_fields; i++) {
       hash = hash_number(hash, expr->lookup.fields[i]);
-      hash = hash_number(hash, expr->lookup.raw[i].offset);
+      hash = hash_number(hash, (guint32)expr->lookup.raw[i].offset << 16 | expr->lookup.raw[i].length);
     }
     return hash_text(hash_number(hash, expr->lookup.negated), expr->lookup.set);
   case NWF_EXPR_CONNLIMIT:
@@ -63,6 +63,19 @@ char *nwf_sanitise(const char *name) {
       g_string_append_printf(clean, ".%02x", (guint8)*c);
   }
   return g_string_free(clean, FALSE);
+}
+
+guint64 nwf_hash_steps(NwfPort *port, const GArray *steps) {
+  guint64 hash = hash_text(NWF_HASH_START, port->binding->filter);
+  for (guint i = 0; i < steps->len; i++) {
+    const NwfStep *step = step_at(steps, i);
+    for (guint j = 0; j < step->n_conds; j++)
+      hash = hash_expr(hash, &step->conds[j]);
+    hash = hash_number(hash, step->verdict);
+    for (guint j = 0; j < step->n_origins; j++)
+      hash = hash_number(hash_text(hash, step->origins[j].filter->name), step->origins[j].rule->line);
+  }
+  return hash;
 }
 
 static char *put_number(char *to, guint number) {

@@ -71,6 +71,7 @@ typedef struct {
   GPtrArray *scopes;   /* NwfParameters of filterrefs, freed with the port */
   GArray *collected;   /* of NwfCollected, in document order */
   GPtrArray *lists;    /* GArrays of NwfStep that outlive a function, freed with the port */
+  GArray *own_values;  /* share.c's */
   char *filter_name;   /* the binding's filter's, as it stands in names of chains */
   GHashTable *reached; /* NwfRule * that made it into a list; NULL: nobody asks */
   gsize instances;     /* rules made so far, against NWF_INSTANCES_MAX */
@@ -177,13 +178,23 @@ void nwf_merge_values(NwfPort *port, GArray *steps);
 
 /* simplify.c: everything that keeps the meaning and makes the list shorter. */
 gboolean nwf_steps_equal(const NwfStep *a, const NwfStep *b); /* origins do not count */
-/** Known facts, repeated verdicts, neighbouring payload. */
+/** Known facts, repeated verdicts, the order of neighbours. */
 void nwf_simplify(NwfPort *port, GArray *steps);
+/** The order of conditions, and neighbouring bytes as one comparison: after everything that looks at
+ * fields. */
+void nwf_compact(GArray *steps);
 /** Appends (a AND b) to a step's conditions; a test is not repeated. */
 NwfStep nwf_step_both(NwfPort *port, const NwfStep *a, const NwfStep *b, NwfStepVerdict verdict);
 GArray *nwf_port_list(NwfPort *port); /* an empty list of NwfStep, owned by port */
 
+/* share.c */
+/** The steps with the port's own values as elements of sets, so that ports can share the chain; the
+ * same list when there are none. @label is the class's name in names. */
+GArray *nwf_share_steps(NwfPort *port, GArray *steps, gboolean out, int ethertype, const char *label);
+
 /* emit.c */
+/** Of the steps' conditions, verdicts and origins. */
+guint64 nwf_hash_steps(NwfPort *port, const GArray *steps);
 /** Puts the steps into a chain (shared when there is one with the same content), or finds that
  * they are one plain verdict. @stage2 is the chain for NWF_STEP_STAGE2, or NULL. */
 NwfVerdict nwf_emit(NwfPort *port, const GArray *steps, const char *direction, const char *label, const char *stage2);

@@ -52,11 +52,9 @@ gboolean nwf_stage2_checks(const NwfRule *rule, gboolean out) {
       nwf_stage2_is_void(rule))
     return FALSE;
   gboolean own = rule->direction == NWF_DIRECTION_INOUT || (rule->direction == NWF_DIRECTION_OUT) == out;
-  if (states(rule) || tests_icmp_type(rule))
-    return own;
-  if (!is_swapped(rule, out))
-    return TRUE;
-  return !nwf_rule_match(rule, NWF_ATTR_CONNLIMIT_ABOVE) && !only_source_mac(rule);
+  if ((states(rule) || tests_icmp_type(rule)) && !own)
+    return FALSE;
+  return !is_swapped(rule, out) || (!nwf_rule_match(rule, NWF_ATTR_CONNLIMIT_ABOVE) && !only_source_mac(rule));
 }
 
 static void add(NwfLower *lower, NwfTest test, NwfAttr attr) {

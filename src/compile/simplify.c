@@ -319,6 +319,12 @@ void nwf_simplify(NwfPort *port, GArray *steps) {
   drop_repeated(steps);
   order_neighbours(steps);
   fold_guard(port, steps);
-  for (guint i = 0; i < steps->len; i++)
+}
+
+void nwf_compact(GArray *steps) {
+  for (guint i = 0; i < steps->len; i++) {
     compact(step_at(steps, i));
+    if (step_at(steps, i)->sub)
+      nwf_compact(step_at(steps, i)->sub);
+  }
 }

@@ -71,8 +71,11 @@ static int compile(int argc, char **argv, gboolean json) {
   g_autoptr(GPtrArray) bindings = store ? gather_bindings(argc, argv, &error) : NULL;
   if (!bindings)
     return nwf_cli_fail(error);
-  NwfCompileOptions options = {
-      .features = NWF_FEATURE_ALL, .ipset = lazy_ipset, .warning = nwf_cli_warning, .progress = nwf_cli_progress};
+  NwfCompileOptions options = {.features = NWF_FEATURE_ALL,
+                               .ipset = lazy_ipset,
+                               .warning = nwf_cli_warning,
+                               .progress = nwf_cli_progress,
+                               .no_raw_sets = json};
   g_autoptr(NwfRuleset) ruleset =
       nwf_compile(store, (NwfBinding *const *)bindings->pdata, bindings->len, &options, &error);
   if (!ruleset)
