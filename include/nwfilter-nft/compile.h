@@ -48,6 +48,12 @@ typedef struct {
 NwfRuleset *nwf_compile(const NwfFilterStore *store, NwfBinding *const *bindings, guint n_bindings,
                         const NwfCompileOptions *options, GError **error);
 
+/** Adds one port, which @ruleset must not have yet, to a compiled ruleset, and gives the changes that
+ * this makes (of NwfChange, borrowing from @ruleset; the caller frees the array). On failure @ruleset
+ * is as before. The time it takes does not grow with the number of ports. */
+GArray *nwf_compile_extend(NwfRuleset *ruleset, const NwfFilterStore *store, const NwfBinding *binding,
+                           const NwfCompileOptions *options, GError **error);
+
 /** What of the kernel's features the ruleset's rules use (NwfFeatures). */
 guint nwf_ruleset_features(const NwfRuleset *ruleset);
 

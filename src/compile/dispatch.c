@@ -242,7 +242,9 @@ gboolean nwf_dispatch_port(NwfPort *port, GError **error) {
   return compile_direction(port, TRUE, comment, error) && compile_direction(port, FALSE, comment, error);
 }
 
+/* Both maps are there from the first port on, as the rules of a base chain are never changed. */
 static void add_base_chain(NwfRuleset *ruleset, const Stage *stage) {
+  map_for(ruleset, stage, TRUE);
   NwfChain *chain = nwf_ruleset_add_chain(ruleset, stage->chain, stage->hook, NWF_HOOK_PRIORITY);
   const char *names[] = {stage->map, stage->other};
   for (guint i = 0; i < 2; i++) {
@@ -269,6 +271,7 @@ static gboolean decides(const NwfRuleset *ruleset, const char *name) {
 void nwf_dispatch_finish(NwfRuleset *ruleset) {
   const Stage *stages[] = {&from_port, &forward, &to_port};
   for (guint i = 0; i < G_N_ELEMENTS(stages); i++)
-    if (decides(ruleset, stages[i]->map) || decides(ruleset, stages[i]->other))
+    if (!nwf_ruleset_chain(ruleset, stages[i]->chain) &&
+        (decides(ruleset, stages[i]->map) || decides(ruleset, stages[i]->other)))
       add_base_chain(ruleset, stages[i]);
 }

@@ -74,6 +74,7 @@ typedef struct {
   guint64 hash;
   guint32 generation;
   guint32 unused; /* 0 */
+  guint8 stamp[NWF_STAMP_LEN];
 } NwfMark;
 
 typedef struct {
@@ -125,8 +126,8 @@ void nwf_encode_verdict(struct nlmsghdr *message, guint16 attribute, const NwfVe
 
 /** The chain whose first rule carries the mark, NULL: there is none that could. */
 const NwfChain *nwf_mark_place(const NwfRuleset *want);
-/** The mark for a batch that turns the table of @generation into @want. */
-void nwf_mark_make(NwfMark *mark, const NwfRuleset *want, guint32 generation);
+/** The mark for a batch that turns the table of @generation into @want; @stamp may be NULL. */
+void nwf_mark_make(NwfMark *mark, const NwfRuleset *want, const guint8 *stamp, guint32 generation);
 guint64 nwf_mark_hash(const NwfRuleset *want, const guint64 key[2]);
 /** TRUE: nobody committed anything since a batch of ours, and that made the table what is wanted.
  * FALSE says nothing. */

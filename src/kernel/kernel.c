@@ -48,13 +48,13 @@ static GArray *with_marked(const GArray *changes, const NwfChain *marked) {
 }
 
 /** Sends the changes that lead to @want, with a mark to know it by. */
-static gboolean commit_marked(NwfKernel *kernel, const NwfRuleset *want, const GArray *changes, guint32 generation,
-                              GError **error) {
+static gboolean commit_marked(NwfKernel *kernel, const NwfRuleset *want, const GArray *changes, const guint8 *stamp,
+                              guint32 generation, GError **error) {
   const NwfChain *marked = nwf_mark_place(want);
   NwfMark mark = {0};
   if (!marked)
     return commit(kernel, changes, generation, NULL, NULL, error);
-  nwf_mark_make(&mark, want, generation);
+  nwf_mark_make(&mark, want, stamp, generation);
   g_autoptr(GArray) all = with_marked(changes, marked);
   return commit(kernel, all, generation, &mark, marked, error);
 }
@@ -81,7 +81,7 @@ static gboolean attempt(NwfKernel *kernel, const NwfKernelUpdate *update, GError
     return FALSE;
   const NwfRuleset *want = update->make ? made : update->want;
   g_autoptr(GArray) changes = nwf_ruleset_diff(have, want);
-  if (!update->dry_run && changes->len && !commit_marked(kernel, want, changes, generation, error))
+  if (!update->dry_run && changes->len && !commit_marked(kernel, want, changes, update->stamp, generation, error))
     return FALSE;
   if (update->done)
     update->done(have, want, changes, update->data);

@@ -34,6 +34,13 @@ gboolean nwf_kernel_commit(NwfKernel *kernel, const GArray *changes, guint32 gen
  * never committed. */
 gboolean nwf_kernel_probe(NwfKernel *kernel, guint *features, GError **error);
 
+/** The caller's own summary of what a table was made from; all zero is none. */
+#define NWF_STAMP_LEN 16
+
+/** The stamp of the table, if nobody changed anything in this namespace's nftables since an update of
+ * ours wrote it; else FALSE, which says nothing. */
+gboolean nwf_kernel_stamp(NwfKernel *kernel, guint8 stamp[NWF_STAMP_LEN]);
+
 /** What nwf_kernel_update is to do: what the kernel shall hold is either @want (NULL: no table), or
  * what @make gives for what it holds now. */
 typedef struct {
@@ -45,6 +52,7 @@ typedef struct {
   void (*done)(const NwfRuleset *have, const NwfRuleset *want, const GArray *changes, gpointer data);
   gpointer data;
   gboolean dry_run; /* sends nothing */
+  const guint8 *stamp; /* NWF_STAMP_LEN bytes that nwf_kernel_stamp is to give, or NULL */
 } NwfKernelUpdate;
 
 /** Reads, compares and sends until the kernel holds what is wanted: nothing is sent when it does

@@ -99,7 +99,10 @@ const NwfChain *nwf_mark_place(const NwfRuleset *want) {
   return NULL;
 }
 
-void nwf_mark_make(NwfMark *mark, const NwfRuleset *want, guint32 generation) {
+void nwf_mark_make(NwfMark *mark, const NwfRuleset *want, const guint8 *stamp, guint32 generation) {
+  memset(mark->stamp, 0, sizeof mark->stamp);
+  if (stamp)
+    memcpy(mark->stamp, stamp, sizeof mark->stamp);
   for (guint i = 0; i < G_N_ELEMENTS(mark->key); i++)
     mark->key[i] = (guint64)g_random_int() << 32 | g_random_int();
   /* the next generation; the kernel leaves 0 out */
@@ -117,20 +120,37 @@ static int take_mark(const struct nlmsghdr *message, void *data) {
   return MNL_CB_OK;
 }
 
-gboolean nwf_mark_proves(NwfKernel *kernel, const NwfRuleset *want) {
-  const NwfChain *chain = nwf_mark_place(want);
+/** The mark in a chain's rules, if it speaks of the present. */
+static gboolean read_mark(NwfKernel *kernel, const char *chain, NwfMark *mark) {
   guint8 buffer[1024];
-  NwfMark mark = {0};
   guint32 generation;
   int code;
-  if (!chain)
-    return FALSE;
+  *mark = (NwfMark){0};
   struct nlmsghdr *request =
       nwf_kernel_request(kernel, buffer, NFNL_SUBSYS_NFTABLES, NFT_MSG_GETRULE, NLM_F_DUMP, NFPROTO_BRIDGE);
   mnl_attr_put_strz(request, NFTA_RULE_TABLE, NWF_TABLE);
-  mnl_attr_put_strz(request, NFTA_RULE_CHAIN, chain->name);
+  mnl_attr_put_strz(request, NFTA_RULE_CHAIN, chain);
   /* the generation after the mark: what was committed in between makes them differ */
-  return nwf_kernel_talk(kernel, request, take_mark, &mark, &code) && mark.generation &&
-         nwf_kernel_generation(kernel, &generation, NULL) && generation == mark.generation &&
-         nwf_mark_hash(want, mark.key) == mark.hash;
+  return nwf_kernel_talk(kernel, request, take_mark, mark, &code) && mark->generation &&
+         nwf_kernel_generation(kernel, &generation, NULL) && generation == mark->generation;
+}
+
+gboolean nwf_mark_proves(NwfKernel *kernel, const NwfRuleset *want) {
+  const NwfChain *chain = nwf_mark_place(want);
+  NwfMark mark;
+  return chain && read_mark(kernel, chain->name, &mark) && nwf_mark_hash(want, mark.key) == mark.hash;
+}
+
+gboolean nwf_kernel_stamp(NwfKernel *kernel, guint8 stamp[NWF_STAMP_LEN]) {
+  static const char *const places[] = {"forward", "postrouting",
+                                       "prerouting"}; /* what the compiler calls base chains */
+  static const guint8 none[NWF_STAMP_LEN];
+  for (guint i = 0; i < G_N_ELEMENTS(places); i++) {
+    NwfMark mark;
+    if (!read_mark(kernel, places[i], &mark))
+      continue;
+    memcpy(stamp, mark.stamp, sizeof mark.stamp);
+    return memcmp(mark.stamp, none, sizeof none) != 0;
+  }
+  return FALSE;
 }

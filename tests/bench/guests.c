@@ -28,7 +28,7 @@ char *guest_binding_xml(guint number) {
                          number, number, guest.port, mac, guest.ip[0], guest.ip[1], guest.ip[2], guest.ip[3], mac);
 }
 
-static char *binding_path(const char *folder, guint number) {
+char *guests_binding_path(const char *folder, guint number) {
   Guest guest = guest_make(number);
   g_autofree char *file = g_strconcat(guest.port, ".xml", NULL);
   return g_build_filename(folder, file, NULL);
@@ -36,7 +36,7 @@ static char *binding_path(const char *folder, guint number) {
 
 gboolean guests_write_bindings(const char *folder, guint n, GError **error) {
   for (guint i = 0; i < n; i++) {
-    g_autofree char *path = binding_path(folder, i);
+    g_autofree char *path = guests_binding_path(folder, i);
     g_autofree char *text = guest_binding_xml(i);
     if (!g_file_set_contents(path, text, -1, error))
       return FALSE;
@@ -52,7 +52,7 @@ GPtrArray *guests_read_bindings(const char *folder, guint n, GError **error) {
   g_autoptr(GPtrArray) bindings = g_ptr_array_new_with_free_func(free_binding);
 
   for (guint i = 0; i < n; i++) {
-    g_autofree char *path = binding_path(folder, i);
+    g_autofree char *path = guests_binding_path(folder, i);
     NwfBinding *binding = nwf_binding_parse_file(path, error);
     if (!binding)
       return NULL;
@@ -63,7 +63,7 @@ GPtrArray *guests_read_bindings(const char *folder, guint n, GError **error) {
 
 void guests_remove_bindings(const char *folder, guint from, guint to) {
   for (guint i = from; i < to; i++) {
-    g_autofree char *path = binding_path(folder, i);
+    g_autofree char *path = guests_binding_path(folder, i);
     g_unlink(path);
   }
 }

@@ -18,6 +18,8 @@ typedef struct {
 Guest guest_make(guint number);
 /** The guest's binding as a document. */
 char *guest_binding_xml(guint number);
+/** Where the binding of guest @number, from 0, stands; caller frees. */
+char *guests_binding_path(const char *folder, guint number);
 /** Writes the bindings of the first @n guests as files into @folder. */
 gboolean guests_write_bindings(const char *folder, guint n, GError **error);
 /** Reads them back (of NwfBinding *). */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "cli.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -96,30 +97,74 @@ NwfFilterStore *nwf_cli_load_filters(char **directories, GError **error) {
   return g_steal_pointer(&store);
 }
 
+static void document_free(gpointer data) {
+  NwfDocument *document = data;
+  g_free(document->path);
+  g_free(document->text);
+  g_free(document);
+}
+
 static int compare_names(gconstpointer a, gconstpointer b) {
   return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-GPtrArray *nwf_cli_load_bindings(const char *directory, GError **error) {
+/* The paths of a directory's *.xml, sorted; NULL with the reason. */
+static GPtrArray *list_documents(const char *directory, GError **error) {
   g_autoptr(GError) reason = NULL;
   g_autoptr(GDir) dir = g_dir_open(directory, 0, &reason);
   if (!dir) {
     g_set_error(error, NWF_ERROR, NWF_ERROR_IO, "%s: %s", directory, reason->message);
     return NULL;
   }
-  g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
+  GPtrArray *paths = g_ptr_array_new_with_free_func(g_free);
   for (const char *name = g_dir_read_name(dir); name; name = g_dir_read_name(dir))
     if (g_str_has_suffix(name, ".xml") && name[0] != '.')
-      g_ptr_array_add(names, g_build_filename(directory, name, NULL));
-  g_ptr_array_sort(names, compare_names);
+      g_ptr_array_add(paths, g_build_filename(directory, name, NULL));
+  g_ptr_array_sort(paths, compare_names);
+  return paths;
+}
+
+GPtrArray *nwf_cli_read_documents(const char *directory, GError **error) {
+  g_autoptr(GPtrArray) paths = list_documents(directory, error);
+  if (!paths)
+    return NULL;
+  g_autoptr(GPtrArray) documents = g_ptr_array_new_with_free_func(document_free);
+  for (guint i = 0; i < paths->len; i++) {
+    g_autoptr(GError) reason = NULL;
+    NwfDocument *document = g_new0(NwfDocument, 1);
+    g_ptr_array_add(documents, document);
+    document->path = g_strdup(g_ptr_array_index(paths, i));
+    if (!g_file_get_contents(document->path, &document->text, &document->length, &reason)) {
+      g_set_error(error, NWF_ERROR, NWF_ERROR_IO, "%s: %s", document->path, g_strerror(errno));
+      return NULL;
+    }
+  }
+  return g_steal_pointer(&documents);
+}
+
+GPtrArray *nwf_cli_parse_bindings(const GPtrArray *documents, GError **error) {
   g_autoptr(GPtrArray) bindings = g_ptr_array_new_with_free_func((GDestroyNotify)nwf_binding_free);
-  for (guint i = 0; i < names->len; i++) {
-    NwfBinding *binding = nwf_binding_parse_file(g_ptr_array_index(names, i), error);
+  for (guint i = 0; i < documents->len; i++) {
+    const NwfDocument *document = g_ptr_array_index(documents, i);
+    NwfBinding *binding = nwf_binding_parse(document->text, document->length, document->path, error);
     if (!binding)
       return NULL;
     g_ptr_array_add(bindings, binding);
   }
   return g_steal_pointer(&bindings);
+}
+
+void nwf_cli_hash_filters(char **directories, GChecksum *sum) {
+  const char *const *list = directories ? (const char *const *)directories : default_directories;
+  for (; *list; list++) {
+    g_autoptr(GPtrArray) documents = nwf_cli_read_documents(*list, NULL);
+    g_checksum_update(sum, (const guchar *)*list, (gssize)strlen(*list) + 1);
+    for (guint i = 0; documents && i < documents->len; i++) {
+      const NwfDocument *document = g_ptr_array_index(documents, i);
+      g_checksum_update(sum, (const guchar *)document->path, (gssize)strlen(document->path) + 1);
+      g_checksum_update(sum, (const guchar *)document->text, (gssize)document->length);
+    }
+  }
 }
 
 static gboolean progress_shown;

@@ -38,8 +38,18 @@ void nwf_cli_warning(const char *where, const char *what, gpointer data);
 /** Loads the filter directories of --filters, or the default ones with @directories NULL. The later
  * directory has the last word on a name. A bad file is printed as a warning and skipped. */
 NwfFilterStore *nwf_cli_load_filters(char **directories, GError **error);
-/** Every *.xml of @directory as a binding, in the order of the names. */
-GPtrArray *nwf_cli_load_bindings(const char *directory, GError **error);
+/** Adds the names and the contents of what nwf_cli_load_filters would read. */
+void nwf_cli_hash_filters(char **directories, GChecksum *sum);
+
+/** A file that was read. */
+typedef struct {
+  char *path, *text;
+  gsize length;
+} NwfDocument;
+/** Reads every *.xml of @directory, in the order of the names (of NwfDocument *). */
+GPtrArray *nwf_cli_read_documents(const char *directory, GError **error);
+/** Parses them as bindings (of NwfBinding *). */
+GPtrArray *nwf_cli_parse_bindings(const GPtrArray *documents, GError **error);
 
 /** A bar on stderr, when a terminal watches and there is much to do (an NwfProgressFunc). */
 void nwf_cli_progress(guint done, guint total, gpointer data);

@@ -2,7 +2,9 @@
 #include "changes.h"
 #include "cli.h"
 
+#include <glib/gstdio.h>
 #include <stdio.h>
+#include <string.h>
 
 static char **directories;
 static char *bindings_directory;
@@ -14,28 +16,67 @@ static const GOptionEntry entries[] = {
     {"dry-run", 'n', 0, G_OPTION_ARG_NONE, &dry_run, "Print the difference and change nothing", NULL},
     {NULL}};
 
+typedef struct {
+  NwfKernel *kernel;
+  gboolean foreign_input; /* the table was made from more than the files: from ipsets, or from what the kernel lacks */
+} Input;
+
+static gboolean read_ipset(const char *name, guint dimensions, gboolean ipv6, NwfRuleset *ruleset, NwfSet *set,
+                           gpointer data, GError **error) {
+  Input *input = data;
+  input->foreign_input = TRUE;
+  return nwf_kernel_ipset(name, dimensions, ipv6, ruleset, set, input->kernel, error);
+}
+
 /* Asking the kernel what it can do takes it tens of milliseconds, since it looks for the modules that
  * it lacks: it is asked only when the table needs any of it. */
-static NwfRuleset *compile(NwfKernel *kernel, GError **error) {
+static NwfRuleset *compile(Input *input, const GPtrArray *documents, GError **error) {
   g_autoptr(NwfFilterStore) store = nwf_cli_load_filters(directories, error);
-  g_autoptr(GPtrArray) bindings = store ? nwf_cli_load_bindings(bindings_directory, error) : NULL;
+  g_autoptr(GPtrArray) bindings = store ? nwf_cli_parse_bindings(documents, error) : NULL;
   if (!bindings)
     return NULL;
   NwfBinding *const *list = (NwfBinding *const *)bindings->pdata;
   NwfCompileOptions options = {.features = NWF_FEATURE_ALL,
-                               .ipset = nwf_kernel_ipset,
+                               .ipset = read_ipset,
                                .warning = nwf_cli_warning,
                                .progress = nwf_cli_progress,
-                               .data = kernel};
+                               .data = input};
   g_autoptr(NwfRuleset) ruleset = nwf_compile(store, list, bindings->len, &options, error);
   guint needed = ruleset ? nwf_ruleset_features(ruleset) : 0;
   if (!needed)
     return g_steal_pointer(&ruleset);
-  if (!nwf_kernel_probe(kernel, &options.features, error))
+  if (!nwf_kernel_probe(input->kernel, &options.features, error))
     return NULL;
   if ((needed & ~options.features) == 0)
     return g_steal_pointer(&ruleset);
+  input->foreign_input = TRUE;
   return nwf_compile(store, list, bindings->len, &options, error);
+}
+
+/* What the files and this program say, in short. */
+static void make_stamp(const GPtrArray *documents, guint8 stamp[NWF_STAMP_LEN]) {
+  GStatBuf program = {0}; /* which build of it */
+  g_stat("/proc/self/exe", &program);
+  struct {
+    gint64 size, inode, seconds, nanoseconds;
+  } build = {program.st_size, (gint64)program.st_ino, program.st_mtim.tv_sec, program.st_mtim.tv_nsec};
+  guint8 digest[32];
+  gsize length = sizeof digest;
+  g_autoptr(GChecksum) sum = g_checksum_new(G_CHECKSUM_SHA256);
+  g_checksum_update(sum, (const guchar *)&build, sizeof build);
+  nwf_cli_hash_filters(directories, sum);
+  for (guint i = 0; i < documents->len; i++) {
+    const NwfDocument *document = g_ptr_array_index(documents, i);
+    g_checksum_update(sum, (const guchar *)&document->length, sizeof document->length);
+    g_checksum_update(sum, (const guchar *)document->text, (gssize)document->length);
+  }
+  g_checksum_get_digest(sum, digest, &length);
+  memcpy(stamp, digest, NWF_STAMP_LEN);
+}
+
+static gboolean is_applied(NwfKernel *kernel, const guint8 stamp[NWF_STAMP_LEN]) {
+  guint8 applied[NWF_STAMP_LEN];
+  return nwf_kernel_stamp(kernel, applied) && memcmp(applied, stamp, NWF_STAMP_LEN) == 0;
 }
 
 static void say(const NwfRuleset *have, const NwfRuleset *want, const GArray *changes, gpointer data) {
@@ -55,9 +96,22 @@ int nwf_command_apply(int argc, char **argv) {
     return nwf_cli_usage("apply", "--bindings DIR is missing");
   g_autoptr(GError) error = NULL;
   g_autoptr(NwfKernel) kernel = nwf_kernel_open(&error);
-  g_autoptr(NwfRuleset) want = kernel ? compile(kernel, &error) : NULL;
+  g_autoptr(GPtrArray) documents = kernel ? nwf_cli_read_documents(bindings_directory, &error) : NULL;
+  if (!documents)
+    return nwf_cli_fail(error);
+  guint8 stamp[NWF_STAMP_LEN], after[NWF_STAMP_LEN];
+  make_stamp(documents, stamp);
+  if (is_applied(kernel, stamp)) {
+    printf("nothing to change: %u ports\n", documents->len);
+    return NWF_EXIT_DONE;
+  }
+  Input input = {.kernel = kernel};
+  g_autoptr(NwfRuleset) want = compile(&input, documents, &error);
   if (!want)
     return nwf_cli_fail(error);
+  make_stamp(documents, after); /* a filter may have changed while it was read */
   NwfKernelUpdate update = {.want = want, .done = say, .dry_run = dry_run};
+  if (!input.foreign_input && memcmp(stamp, after, NWF_STAMP_LEN) == 0)
+    update.stamp = stamp;
   return nwf_kernel_update(kernel, &update, &error) ? NWF_EXIT_DONE : nwf_cli_fail(error);
 }
