@@ -38,6 +38,10 @@ static gboolean says_table(const GArray *changes, NwfChangeKind kind) {
   return FALSE;
 }
 
+void nwf_changes_print_none(guint ports) {
+  printf("nothing to change: %u port%s\n", ports, ports == 1 ? "" : "s");
+}
+
 void nwf_changes_print(const NwfRuleset *have, const NwfRuleset *want, const GArray *changes) {
   g_autoptr(GPtrArray) before = have ? nwf_ruleset_ports(have) : NULL;
   g_autoptr(GPtrArray) after = want ? nwf_ruleset_ports(want) : NULL;
@@ -62,8 +66,8 @@ void nwf_changes_print(const NwfRuleset *have, const NwfRuleset *want, const GAr
   if (says_table(changes, NWF_CHANGE_DELETE_TABLE))
     puts("deleted the table");
   if (changes->len == 0)
-    printf("nothing to change: %u ports\n", after ? after->len : 0);
+    nwf_changes_print_none(after ? after->len : 0);
   else
-    printf("%u bound, %u changed, %u unbound; %u changes in one transaction\n", bound.n, changed.n, unbound.n,
-           changes->len);
+    printf("%u bound, %u changed, %u unbound; %u change%s in one transaction\n", bound.n, changed.n, unbound.n,
+           changes->len, changes->len == 1 ? "" : "s");
 }

@@ -7,3 +7,5 @@
 /** Prints "bound PORT", "changed PORT" and "unbound PORT" lines and how many objects of the kernel
  * that took. @have may be NULL. */
 void nwf_changes_print(const NwfRuleset *have, const NwfRuleset *want, const GArray *changes);
+/** Prints that the kernel holds these @ports ports already. */
+void nwf_changes_print_none(guint ports);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
+#include <xml/reader.h>
 
 /* Where there is nothing to watch, because it is over in an instant. */
 #define PROGRESS_MIN 2000
@@ -46,7 +47,15 @@ int nwf_cli_usage(const char *name, const char *format, ...) {
 int nwf_cli_fail(const GError *error) {
   nwf_cli_progress_end();
   fprintf(stderr, "%s\n", error->message);
+  if (g_error_matches(error, NWF_ERROR, NWF_ERROR_KERNEL) && g_str_has_suffix(error->message, g_strerror(EPERM)))
+    fputs("The kernel's tables are for root (CAP_NET_ADMIN) to read and change.\n", stderr);
   return NWF_EXIT_FAILED;
+}
+
+/* GLib puts the path into the middle of its sentence and the reason at the end. */
+static void directory_error(GError **error, const char *path, const GError *reason) {
+  const char *why = strrchr(reason->message, ':');
+  g_set_error(error, NWF_ERROR, NWF_ERROR_IO, "%s: %s", path, why ? why + 2 : reason->message);
 }
 
 void nwf_cli_warning(const char *where, const char *what, gpointer data) {
@@ -86,8 +95,11 @@ NwfFilterStore *nwf_cli_load_filters(char **directories, GError **error) {
   for (guint i = g_strv_length((char **)list); i-- > 0;) {
     if (!given && !g_file_test(list[i], G_FILE_TEST_IS_DIR))
       continue;
-    if (!nwf_filter_store_load(store, list[i], bad_filter, &filters, error))
-      return NULL;
+    g_autoptr(GError) reason = NULL;
+    if (nwf_filter_store_load(store, list[i], bad_filter, &filters, &reason))
+      continue;
+    directory_error(error, list[i], reason);
+    return NULL;
   }
   GHashTableIter iter;
   gpointer name;
@@ -113,7 +125,7 @@ static GPtrArray *list_documents(const char *directory, GError **error) {
   g_autoptr(GError) reason = NULL;
   g_autoptr(GDir) dir = g_dir_open(directory, 0, &reason);
   if (!dir) {
-    g_set_error(error, NWF_ERROR, NWF_ERROR_IO, "%s: %s", directory, reason->message);
+    directory_error(error, directory, reason);
     return NULL;
   }
   GPtrArray *paths = g_ptr_array_new_with_free_func(g_free);
@@ -130,14 +142,12 @@ GPtrArray *nwf_cli_read_documents(const char *directory, GError **error) {
     return NULL;
   g_autoptr(GPtrArray) documents = g_ptr_array_new_with_free_func(document_free);
   for (guint i = 0; i < paths->len; i++) {
-    g_autoptr(GError) reason = NULL;
     NwfDocument *document = g_new0(NwfDocument, 1);
     g_ptr_array_add(documents, document);
     document->path = g_strdup(g_ptr_array_index(paths, i));
-    if (!g_file_get_contents(document->path, &document->text, &document->length, &reason)) {
-      g_set_error(error, NWF_ERROR, NWF_ERROR_IO, "%s: %s", document->path, g_strerror(errno));
+    document->text = nwf_xml_read_file(document->path, &document->length, error);
+    if (!document->text)
       return NULL;
-    }
   }
   return g_steal_pointer(&documents);
 }
@@ -151,7 +161,27 @@ GPtrArray *nwf_cli_parse_bindings(const GPtrArray *documents, GError **error) {
       return NULL;
     g_ptr_array_add(bindings, binding);
   }
-  return g_steal_pointer(&bindings);
+  return nwf_cli_ports_differ(bindings, error) ? g_steal_pointer(&bindings) : NULL;
+}
+
+static char *binding_where(const NwfBinding *binding) {
+  return binding->file ? g_strdup_printf("%s:%u", binding->file, binding->line) : g_strdup("the command line");
+}
+
+gboolean nwf_cli_ports_differ(const GPtrArray *bindings, GError **error) {
+  g_autoptr(GHashTable) seen = g_hash_table_new(g_str_hash, g_str_equal);
+  for (guint i = 0; i < bindings->len; i++) {
+    const NwfBinding *binding = g_ptr_array_index(bindings, i);
+    const NwfBinding *other = g_hash_table_lookup(seen, binding->port);
+    if (other) {
+      g_autofree char *here = binding_where(binding), *there = binding_where(other);
+      g_set_error(error, NWF_ERROR, NWF_ERROR_INVALID, "%s: port %s is bound by %s already", here, binding->port,
+                  there);
+      return FALSE;
+    }
+    g_hash_table_insert(seen, binding->port, (gpointer)binding);
+  }
+  return TRUE;
 }
 
 void nwf_cli_hash_filters(char **directories, GChecksum *sum) {

@@ -48,8 +48,11 @@ typedef struct {
 } NwfDocument;
 /** Reads every *.xml of @directory, in the order of the names (of NwfDocument *). */
 GPtrArray *nwf_cli_read_documents(const char *directory, GError **error);
-/** Parses them as bindings (of NwfBinding *). */
+/** Parses them as bindings (of NwfBinding *), no two of one port. */
 GPtrArray *nwf_cli_parse_bindings(const GPtrArray *documents, GError **error);
+
+/** FALSE with @error, which names both places, when two of @bindings (of NwfBinding *) are of one port. */
+gboolean nwf_cli_ports_differ(const GPtrArray *bindings, GError **error);
 
 /** A bar on stderr, when a terminal watches and there is much to do (an NwfProgressFunc). */
 void nwf_cli_progress(guint done, guint total, gpointer data);

@@ -84,6 +84,8 @@ static void say(const NwfRuleset *have, const NwfRuleset *want, const GArray *ch
   if (text)
     fputs(text, stdout);
   nwf_changes_print(have, want, changes);
+  if (dry_run && changes->len)
+    puts("dry run: nothing was sent");
 }
 
 int nwf_command_apply(int argc, char **argv) {
@@ -102,7 +104,7 @@ int nwf_command_apply(int argc, char **argv) {
   guint8 stamp[NWF_STAMP_LEN], after[NWF_STAMP_LEN];
   make_stamp(documents, stamp);
   if (is_applied(kernel, stamp)) {
-    printf("nothing to change: %u ports\n", documents->len);
+    nwf_changes_print_none(documents->len);
     return NWF_EXIT_DONE;
   }
   Input input = {.kernel = kernel};

@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <xml/reader.h>
 
 static char **directories;
 
@@ -25,11 +26,10 @@ static void report(Check *check, const GError *error) {
 /* A file is a binding when it says so; everything else is read as a filter. */
 static void read_file(Check *check, const char *path) {
   g_autoptr(GError) error = NULL;
-  g_autofree char *text = NULL;
   gsize length;
-  if (!g_file_get_contents(path, &text, &length, &error)) {
-    g_autoptr(GError) with_path = g_error_new(NWF_ERROR, NWF_ERROR_IO, "%s: cannot be read", path);
-    report(check, strstr(error->message, path) ? error : with_path);
+  g_autofree char *text = nwf_xml_read_file(path, &length, &error);
+  if (!text) {
+    report(check, error);
     return;
   }
   if (g_strstr_len(text, (gssize)length, "<filterbinding")) {

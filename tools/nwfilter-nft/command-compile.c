@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "cli.h"
 
+#include <net/if.h>
+#include <ruleset/values.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -41,21 +43,32 @@ static NwfBinding *binding_from_options(GError **error) {
   return g_steal_pointer(&binding);
 }
 
-static GPtrArray *gather_bindings(int argc, char **argv, GError **error) {
-  g_autoptr(GPtrArray) bindings = g_ptr_array_new_with_free_func((GDestroyNotify)nwf_binding_free);
-  if (filter) {
-    NwfBinding *binding = binding_from_options(error);
-    if (!binding)
-      return NULL;
-    g_ptr_array_add(bindings, binding);
-  }
+static gboolean read_bindings(GPtrArray *bindings, int argc, char **argv, GError **error) {
   for (int i = 1; i < argc; i++) {
     NwfBinding *binding = nwf_binding_parse_file(argv[i], error);
     if (!binding)
-      return NULL;
+      return FALSE;
     g_ptr_array_add(bindings, binding);
   }
-  return g_steal_pointer(&bindings);
+  return nwf_cli_ports_differ(bindings, error);
+}
+
+/* A few names that an interface can have are beyond nft's grammars; netlink, and so apply, takes any. */
+static gboolean names_can_be_written(const GPtrArray *bindings, gboolean json, GError **error) {
+  for (guint i = 0; i < bindings->len; i++) {
+    const NwfBinding *binding = g_ptr_array_index(bindings, i);
+    guint8 name[IFNAMSIZ] = {0};
+    g_autoptr(GString) written = g_string_new(NULL);
+    memcpy(name, binding->port, strnlen(binding->port, IFNAMSIZ));
+    if (nwf_value_append(written, nwf_fields[NWF_FIELD_IIFNAME].set_type_id, name, IFNAMSIZ, json))
+      continue;
+    g_autofree char *where = binding->file ? g_strdup_printf("%s:%u: ", binding->file, binding->line) : g_strdup("");
+    g_set_error(error, NWF_ERROR, NWF_ERROR_INVALID,
+                "%sport %s: nft has no way to write this name in %s (apply can use it)", where, binding->port,
+                json ? "JSON" : "its language");
+    return FALSE;
+  }
+  return TRUE;
 }
 
 /* ipsets are asked of the kernel, and only when a filter names one. */
@@ -65,11 +78,10 @@ static gboolean lazy_ipset(const char *name, guint dimensions, gboolean ipv6, Nw
   return kernel && nwf_kernel_ipset(name, dimensions, ipv6, ruleset, set, kernel, error);
 }
 
-static int compile(int argc, char **argv, gboolean json) {
+static int compile(const GPtrArray *bindings, gboolean json) {
   g_autoptr(GError) error = NULL;
   g_autoptr(NwfFilterStore) store = nwf_cli_load_filters(directories, &error);
-  g_autoptr(GPtrArray) bindings = store ? gather_bindings(argc, argv, &error) : NULL;
-  if (!bindings)
+  if (!store || !names_can_be_written(bindings, json, &error))
     return nwf_cli_fail(error);
   NwfCompileOptions options = {.features = NWF_FEATURE_ALL,
                                .ipset = lazy_ipset,
@@ -95,5 +107,15 @@ int nwf_command_compile(int argc, char **argv) {
     return nwf_cli_usage("compile", "--filter, --port and --mac go together");
   if (!filter && argc < 2)
     return nwf_cli_usage("compile", "no binding: name files, or give --filter, --port and --mac");
-  return compile(argc, argv, format && strcmp(format, "json") == 0);
+  g_autoptr(GError) error = NULL;
+  g_autoptr(GPtrArray) bindings = g_ptr_array_new_with_free_func((GDestroyNotify)nwf_binding_free);
+  if (filter) {
+    NwfBinding *binding = binding_from_options(&error);
+    if (!binding)
+      return nwf_cli_usage("compile", "%s", error->message);
+    g_ptr_array_add(bindings, binding);
+  }
+  if (!read_bindings(bindings, argc, argv, &error))
+    return nwf_cli_fail(error);
+  return compile(bindings, format && strcmp(format, "json") == 0);
 }

@@ -9,7 +9,20 @@ static gboolean as_json;
 
 static const GOptionEntry entries[] = {{"json", 0, 0, G_OPTION_ARG_NONE, &as_json, "Print JSON", NULL}, {NULL}};
 
-/* "FILTER NAME=VALUE,VALUE ..." as the compiler writes it. */
+/* Names of interfaces are bytes; JSON knows only characters. */
+static json_t *name_to_json(const char *name) {
+  g_autofree char *valid = g_utf8_make_valid(name, -1);
+  return json_string(valid);
+}
+
+/* The comment is "FILTER NAME=VALUE,VALUE ..." as the compiler writes it; a filter's name may hold spaces. */
+static json_t *filter_to_json(char **words) {
+  g_autoptr(GString) name = g_string_new(NULL);
+  for (char **word = words; *word && !strchr(*word, '='); word++)
+    g_string_append_printf(name, "%s%s", name->len ? " " : "", *word);
+  return name->len ? name_to_json(name->str) : json_null();
+}
+
 static json_t *parameters_to_json(char **words) {
   json_t *parameters = json_object();
   for (char **word = words; *word; word++) {
@@ -26,18 +39,12 @@ static json_t *parameters_to_json(char **words) {
   return parameters;
 }
 
-/* Names of interfaces are bytes; JSON knows only characters. */
-static json_t *name_to_json(const char *name) {
-  g_autofree char *valid = g_utf8_make_valid(name, -1);
-  return json_string(valid);
-}
-
 static json_t *port_to_json(const NwfPortInfo *info) {
   g_auto(GStrv) words = g_strsplit(info->comment ? info->comment : "", " ", -1);
   json_t *port = json_object();
   json_object_set_new(port, "port", name_to_json(info->port));
-  json_object_set_new(port, "filter", words[0] ? name_to_json(words[0]) : json_null());
-  json_object_set_new(port, "parameters", parameters_to_json(words[0] ? words + 1 : words));
+  json_object_set_new(port, "filter", filter_to_json(words));
+  json_object_set_new(port, "parameters", parameters_to_json(words));
   json_object_set_new(port, "truncated", json_boolean(info->comment && g_str_has_suffix(info->comment, "...")));
   json_object_set_new(port, "elements", json_integer(info->elements));
   json_object_set_new(port, "chains", json_integer(info->chains));

@@ -40,12 +40,20 @@ static void print_help(FILE *to) {
         to);
 }
 
+/* A table that is cut short by a full disk must not count as printed. */
+static int flush_output(int code) {
+  if (fflush(stdout) == 0 && !ferror(stdout))
+    return code;
+  perror("nwfilter-nft: cannot write to standard output");
+  return code == NWF_EXIT_DONE ? NWF_EXIT_FAILED : code;
+}
+
 int main(int argc, char **argv) {
   if (argc < 2) {
     print_help(stderr);
     return NWF_EXIT_USAGE;
   }
-  if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0) {
+  if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || (strcmp(argv[1], "help") == 0 && argc == 2)) {
     print_help(stdout);
     return NWF_EXIT_DONE;
   }
@@ -53,11 +61,16 @@ int main(int argc, char **argv) {
     puts("nwfilter-nft " NWF_VERSION);
     return NWF_EXIT_DONE;
   }
-  const NwfCommand *command = nwf_command_find(argv[1]);
+  gboolean help = strcmp(argv[1], "help") == 0; /* of the command behind it */
+  const char *name = argv[help ? 2 : 1];
+  const NwfCommand *command = nwf_command_find(name);
   if (!command) {
-    fprintf(stderr, "nwfilter-nft: there is no command '%s'\nTry `nwfilter-nft --help`.\n", argv[1]);
+    fprintf(stderr, "nwfilter-nft: there is no %s '%s'\nTry `nwfilter-nft --help`.\n",
+            name[0] == '-' ? "option" : "command", name);
     return NWF_EXIT_USAGE;
   }
+  if (help)
+    return flush_output(command->run(2, (char *[]){argv[2], (char *)"--help", NULL}));
   nwf_xml_init();
-  return command->run(argc - 1, argv + 1);
+  return flush_output(command->run(argc - 1, argv + 1));
 }
