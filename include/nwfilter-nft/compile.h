@@ -10,23 +10,10 @@
 
 G_BEGIN_DECLS
 
-/** What the kernel can do; src/kernel probes it. */
-typedef enum {
-  NWF_FEATURE_CT = 1 << 0,        /* ct in the bridge family: nf_conntrack_bridge */
-  NWF_FEATURE_REJECT = 1 << 1,    /* reject in the bridge family: nft_reject_bridge */
-  NWF_FEATURE_CONNLIMIT = 1 << 2, /* ct count: nft_connlimit and NWF_FEATURE_CT */
-  NWF_FEATURE_ALL = (1 << 3) - 1,
-} NwfFeatures;
-
 /** Priorities of our base chains: after bridge conntrack (-200), before br_netfilter (0);
  * linux/netfilter_bridge.h, enum nf_br_hook_priorities. */
 #define NWF_HOOK_PRIORITY (-150)
 
-/** Gives the members of the ipset @name as elements of @set, an empty interval set of
- * @ruleset whose fields the function sets from the ipset's type; @dimensions of them are
- * wanted. FALSE with @error when there is no such ipset or its type cannot be had. */
-typedef gboolean (*NwfIpsetFunc)(const char *name, guint dimensions, gboolean ipv6, NwfRuleset *ruleset, NwfSet *set,
-                                 gpointer data, GError **error);
 /** A remark on something suspicious that is no error; @where is "FILE:LINE" or a filter's name. */
 typedef void (*NwfWarningFunc)(const char *where, const char *what, gpointer data);
 typedef void (*NwfProgressFunc)(guint done, guint total, gpointer data);
@@ -53,9 +40,6 @@ NwfRuleset *nwf_compile(const NwfFilterStore *store, NwfBinding *const *bindings
  * is as before. The time it takes does not grow with the number of ports. */
 GArray *nwf_compile_extend(NwfRuleset *ruleset, const NwfFilterStore *store, const NwfBinding *binding,
                            const NwfCompileOptions *options, GError **error);
-
-/** What of the kernel's features the ruleset's rules use (NwfFeatures). */
-guint nwf_ruleset_features(const NwfRuleset *ruleset);
 
 /** Checks one filter together with what it refers to. Errors are what would make every binding to
  * it fail: loops, values that no attribute takes. Warnings: rules that nothing can reach, references

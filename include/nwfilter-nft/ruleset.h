@@ -20,6 +20,14 @@ G_BEGIN_DECLS
 #define NWF_KEY_PARTS 4   /* parts of one */
 #define NWF_COMMENT_LEN 127 /* bytes of a comment: nft's own limit of 128 with the NUL */
 
+/** What the kernel can do; src/kernel probes it. */
+typedef enum {
+  NWF_FEATURE_CT = 1 << 0,        /* ct in the bridge family: nf_conntrack_bridge */
+  NWF_FEATURE_REJECT = 1 << 1,    /* reject in the bridge family: nft_reject_bridge */
+  NWF_FEATURE_CONNLIMIT = 1 << 2, /* ct count: nft_connlimit and NWF_FEATURE_CT */
+  NWF_FEATURE_ALL = (1 << 3) - 1,
+} NwfFeatures;
+
 /** A place in a frame (or beside it) that can be tested. What it is called, where it
  * is and how long it is stands in nwf_fields[], which printers, the encoder and the
  * decoder all read. */
@@ -302,6 +310,9 @@ typedef struct {
 /** Of every port, by name; the caller frees the array. */
 GArray *nwf_ruleset_port_infos(const NwfRuleset *ruleset);
 
+/** What of the kernel's features the ruleset's rules use (NwfFeatures). */
+guint nwf_ruleset_features(const NwfRuleset *ruleset);
+
 /** Fields count by their place in the frame, not by their name, here and in nwf_chain_equal. */
 gboolean nwf_expr_equal(const NwfExpr *a, const NwfExpr *b);
 gboolean nwf_chain_equal(const NwfChain *a, const NwfChain *b); /* hook, priority, rules with comments */
@@ -319,6 +330,11 @@ NwfTest nwf_test_range_number(NwfField field, guint32 low, guint32 high);
 /** The test that holds where @test does not, provided that its field can be loaded. */
 NwfTest nwf_test_negate(NwfTest test);
 
+/** Gives the members of the ipset @name as elements of @set, an empty interval set of
+ * @ruleset whose fields the function sets from the ipset's type; @dimensions of them are
+ * wanted. FALSE with @error when there is no such ipset or its type cannot be had. */
+typedef gboolean (*NwfIpsetFunc)(const char *name, guint dimensions, gboolean ipv6, NwfRuleset *ruleset, NwfSet *set,
+                                 gpointer data, GError **error);
 /* --- printing (print-text.c, print-json.c) --- */
 
 /** The ruleset as a document for `nft -f`, which makes the table anew and replaces one that

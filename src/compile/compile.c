@@ -99,29 +99,3 @@ NwfRuleset *nwf_compile(const NwfFilterStore *store, NwfBinding *const *bindings
   nwf_ruleset_sort(ruleset);
   return g_steal_pointer(&ruleset);
 }
-
-static guint expr_features(const NwfExpr *expr) {
-  switch (expr->kind) {
-  case NWF_EXPR_REJECT:
-    return NWF_FEATURE_REJECT;
-  case NWF_EXPR_CONNLIMIT:
-    return NWF_FEATURE_CONNLIMIT | NWF_FEATURE_CT;
-  case NWF_EXPR_TEST:
-    return nwf_fields[expr->test.field].base == NWF_BASE_CT ? NWF_FEATURE_CT : 0;
-  default:
-    return 0;
-  }
-}
-
-guint nwf_ruleset_features(const NwfRuleset *ruleset) {
-  guint features = 0;
-  for (guint i = 0; i < ruleset->chains->len; i++) {
-    const GArray *rules = ((NwfChain *)g_ptr_array_index(ruleset->chains, i))->rules;
-    for (guint j = 0; j < rules->len; j++) {
-      const NwfNftRule *rule = &g_array_index(rules, NwfNftRule, j);
-      for (guint k = 0; k < rule->n_exprs; k++)
-        features |= expr_features(&rule->exprs[k]);
-    }
-  }
-  return features;
-}

@@ -7,7 +7,6 @@
  */
 #pragma once
 
-#include <nwfilter-nft/compile.h>
 #include <nwfilter-nft/ruleset.h>
 
 typedef struct NwfKernel NwfKernel;
