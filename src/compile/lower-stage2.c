@@ -276,12 +276,29 @@ static gboolean lower_ipset(NwfLower *lower, gboolean ipv6, GError **error) {
 
 /* --- all together --- */
 
-static NwfStepVerdict verdict(const NwfPort *port, const NwfRule *rule, gboolean out) {
-  switch (rule->action) {
+static NwfStepVerdict reject(const NwfPort *port, const NwfCollected *collected, gboolean out) {
+  const NwfCompileOptions *options = port->options;
+  if (!out) /* the kernel cannot reject what it is about to send */
+    return NWF_STEP_DROP;
+  if (options->features & NWF_FEATURE_REJECT)
+    return NWF_STEP_REJECT;
+  if (options->warning) {
+    g_autofree char *where = nwf_where(collected->filter, collected->rule->line);
+    g_autofree char *what = g_strdup_printf("filter %s: this kernel cannot reject on bridges (it lacks "
+                                            "CONFIG_NFT_BRIDGE_REJECT, module nft_reject_bridge): it drops without an "
+                                            "answer",
+                                            collected->filter->name);
+    options->warning(where, what, options->data);
+  }
+  return NWF_STEP_DROP;
+}
+
+static NwfStepVerdict verdict(const NwfPort *port, const NwfCollected *collected, gboolean out) {
+  switch (collected->rule->action) {
   case NWF_ACTION_DROP:
     return NWF_STEP_DROP;
-  case NWF_ACTION_REJECT: /* the kernel cannot reject what it is about to send */
-    return out && port->options->features & NWF_FEATURE_REJECT ? NWF_STEP_REJECT : NWF_STEP_DROP;
+  case NWF_ACTION_REJECT:
+    return reject(port, collected, out);
   default:
     return NWF_STEP_ACCEPT;
   }
@@ -302,6 +319,6 @@ gboolean nwf_lower_stage2(NwfPort *port, const NwfCollected *collected, const Nw
       !lower_connlimit(&lower, ipv6, error))
     return FALSE;
   if (!conjunctions.never)
-    nwf_steps_append(port, steps, collected, &conjunctions, verdict(port, rule, out));
+    nwf_steps_append(port, steps, collected, &conjunctions, verdict(port, collected, out));
   return TRUE;
 }

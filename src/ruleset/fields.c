@@ -3,22 +3,11 @@
  * The one table of header fields: what each is called, where it is, how long it is.
  * Printers, the netlink encoder and decoder and the packet evaluator read it.
  */
+#include "ruleset/values.h"
+
 #include <nwfilter-nft/ruleset.h>
 
 #include <linux/netfilter/nf_tables.h>
-
-/* nft's numbers of its types (enum datatypes of libnftables), which the kernel stores with
- * a set and gives back to whoever lists it */
-enum {
-  TYPE_INTEGER = 4,
-  TYPE_IPADDR = 7,
-  TYPE_IP6ADDR = 8,
-  TYPE_ETHERADDR = 9,
-  TYPE_ETHERTYPE = 10,
-  TYPE_INET_PROTOCOL = 12,
-  TYPE_INET_SERVICE = 13,
-  TYPE_IFNAME = 41,
-};
 
 #define HEADER(base_, offset_, length_) .base = base_, .offset = offset_, .length = length_
 #define NAMED(name_, type_, id_) .name = name_, .set_type = type_, .set_type_id = id_

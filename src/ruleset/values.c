@@ -7,18 +7,6 @@
 #include <arpa/inet.h>
 #include <string.h>
 
-/* libnftables' enum datatypes; fields.c uses the same numbers */
-enum {
-  TYPE_INTEGER = 4,
-  TYPE_IPADDR = 7,
-  TYPE_IP6ADDR = 8,
-  TYPE_ETHERADDR = 9,
-  TYPE_ETHERTYPE = 10,
-  TYPE_INET_PROTOCOL = 12,
-  TYPE_INET_SERVICE = 13,
-  TYPE_IFNAME = 41,
-};
-
 const char *const nwf_base_names[] = {
     [NWF_BASE_LL] = "ll", [NWF_BASE_NH] = "nh", [NWF_BASE_TH] = "th",
     [NWF_BASE_META] = "", [NWF_BASE_CT] = "",   [NWF_BASE_TCPOPT] = "",

@@ -1,10 +1,24 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /**
- * What both printers share: values, where a field may be called by its name, verdicts.
+ * What the field table and both printers share: nft's types, values, where a field may be called by its
+ * name, verdicts.
  */
 #pragma once
 
 #include <nwfilter-nft/ruleset.h>
+
+/** nft's numbers of its types (enum datatypes of libnftables), which the kernel stores with a set and
+ * gives back to whoever lists it. */
+enum {
+  TYPE_INTEGER = 4,
+  TYPE_IPADDR = 7,
+  TYPE_IP6ADDR = 8,
+  TYPE_ETHERADDR = 9,
+  TYPE_ETHERTYPE = 10,
+  TYPE_INET_PROTOCOL = 12,
+  TYPE_INET_SERVICE = 13,
+  TYPE_IFNAME = 41,
+};
 
 /** A field's place, of a test or of a part of a key, and what it is to be called. */
 typedef struct {
