@@ -215,14 +215,16 @@ static guint count_returns(const GArray *steps) {
   return n;
 }
 
-/* No returns, or all that follows the jump is one verdict: the steps themselves can stand in the tail. */
+/* No returns, or all that follows the jump is one verdict: the steps themselves can stand in the tail.
+ * A return is then decided by the rule that follows, which becomes one of its origins. */
 static void prepend_inline(const Class *class, GArray *tail, const GArray *steps, const NwfStep *guard) {
-  NwfStepVerdict after = step_at(tail, 0)->verdict;
+  const NwfStep after = *step_at(tail, 0);
   for (guint i = steps->len; i-- > 0;) {
     const NwfStep *step = step_at(steps, i);
-    NwfStepVerdict verdict = step->verdict == NWF_STEP_RETURN ? after : step->verdict;
-    NwfStep guarded = nwf_step_both(class->port, guard, step, verdict);
+    NwfStep guarded = nwf_step_both(class->port, guard, step, step->verdict);
     guarded.sub = step->sub;
+    if (step->verdict == NWF_STEP_RETURN)
+      guarded = nwf_step_both(class->port, &guarded, &after, after.verdict);
     prepend(tail, &guarded);
   }
 }

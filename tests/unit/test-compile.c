@@ -316,6 +316,17 @@ static void check_finds_the_rule_that_nothing_reaches(void) {
   g_assert_null(strstr(text, "test.xml:2"));
 }
 
+/* Seen: the rule that decides what a chain returns was taken for one that nothing reaches. */
+static void check_knows_that_returns_reach_the_next_rule(void) {
+  g_autoptr(NwfFilterStore) store = nwf_filter_store_new();
+  put(store, "<filter name='c' chain='ipv4'><rule action='return' direction='out'><ip srcipaddr='10.0.0.1'/></rule>"
+             "<rule action='drop' direction='out' priority='900'/></filter>");
+  put(store, "<filter name='f'><filterref filter='c'/><rule action='accept' direction='out'><mac protocolid='ipv4'/>"
+             "</rule></filter>");
+  g_autofree char *text = warnings_of(store, "f", NULL);
+  g_assert_cmpstr(text, ==, "");
+}
+
 static void check_finds_the_missing_reference(void) {
   g_autoptr(NwfFilterStore) store = nwf_filter_store_new();
   put(store, "<filter name='f'>\n<filterref filter='gone'/></filter>");
@@ -368,6 +379,7 @@ int main(int argc, char **argv) {
   TEST("errors", too_many_instances_are_refused);
   TEST("errors", two_bindings_of_a_port_are_refused);
   TEST("check", check_finds_the_rule_that_nothing_reaches);
+  TEST("check", check_knows_that_returns_reach_the_next_rule);
   TEST("check", check_finds_the_missing_reference);
   TEST("check", check_finds_the_open_end_of_a_chain);
   TEST("check", check_finds_the_variable_that_nobody_gives);
