@@ -144,9 +144,6 @@ static void warn_unreached(const Check *check, const NwfFilter *filter, GHashTab
 
 static void relay_warning(const char *where, const char *what, gpointer data) {
   const Check *check = data;
-  gsize length = check->filter->file ? strlen(check->filter->file) : 0;
-  if (length && (strncmp(where, check->filter->file, length) != 0 || where[length] != ':'))
-    return;
   g_autofree char *full = g_strdup_printf("filter %s: %s", check->filter->name, what);
   if (check->warning)
     check->warning(where, full, check->data);

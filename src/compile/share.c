@@ -194,15 +194,32 @@ static GArray *share_steps(const Share *share, const GArray *steps, GArray *look
   return result;
 }
 
-static void fill_set(const Share *share, const Lookup *lookup, const char *name) {
-  NwfRuleset *ruleset = share->port->ruleset;
-  NwfExpr *expr = lookup->lookup;
-  NwfSet *set = nwf_ruleset_set(ruleset, name);
-  if (!set) {
+static gboolean has_key(const NwfSet *set, const NwfExpr *expr) {
+  if (set->n_fields != expr->lookup.n_fields)
+    return FALSE;
+  for (guint i = 0; i < set->n_fields; i++)
+    if (set->fields[i] != expr->lookup.fields[i] || set->raw[i].length != expr->lookup.raw[i].length)
+      return FALSE;
+  return TRUE;
+}
+
+/* The set of that name, or of the next one when another list's set has it. */
+static NwfSet *set_for(NwfRuleset *ruleset, const NwfExpr *expr, const char *prefix, guint64 hash, guint index) {
+  for (;; hash++) {
+    g_autofree char *name = g_strdup_printf("%s-%016" G_GINT64_MODIFIER "x-%u", prefix, hash, index);
+    NwfSet *set = nwf_ruleset_set(ruleset, name);
+    if (set && has_key(set, expr))
+      return set;
+    if (set)
+      continue;
     set = nwf_ruleset_add_set(ruleset, name, expr->lookup.fields, expr->lookup.n_fields);
     memcpy(set->raw, expr->lookup.raw, sizeof set->raw);
+    return set;
   }
-  expr->lookup.set = set->name;
+}
+
+static void fill_set(NwfRuleset *ruleset, const Lookup *lookup, NwfSet *set) {
+  lookup->lookup->lookup.set = set->name;
   for (guint i = 0; i < lookup->keys->len; i++)
     nwf_set_add_element(ruleset, set, (const guint8 *)lookup->keys->data + i * NWF_KEY_MAX, NULL, NULL, NULL);
 }
@@ -219,10 +236,10 @@ GArray *nwf_share_steps(NwfPort *port, GArray *steps, gboolean out, int ethertyp
     return steps;
   /* Ports share the sets when all but their values is equal: the whole list stands in the names. */
   guint64 hash = nwf_hash_steps(port, shared);
+  g_autofree char *prefix = g_strdup_printf("ports-%s-%s", out ? "out" : "in", label);
   for (guint i = 0; i < lookups->len; i++) {
-    g_autofree char *name =
-        g_strdup_printf("ports-%s-%s-%016" G_GINT64_MODIFIER "x-%u", out ? "out" : "in", label, hash, i);
-    fill_set(&share, &g_array_index(lookups, Lookup, i), name);
+    const Lookup *lookup = &g_array_index(lookups, Lookup, i);
+    fill_set(port->ruleset, lookup, set_for(port->ruleset, lookup->lookup, prefix, hash, i));
   }
   return shared;
 }

@@ -75,7 +75,7 @@ typedef struct {
 static const Case cases[] = {
     {"into an empty kernel", 0, PORTS, 150},
     {"one more port, from nothing", PORTS, PORTS + 1, 0},
-    {"the same again", PORTS, PORTS, 30},
+    {"the same again, from nothing", PORTS, PORTS, 0},
 };
 
 static gboolean prepare(NwfKernel *kernel, const Bench *bench, guint before, guint features, GError **error) {

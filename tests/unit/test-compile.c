@@ -343,7 +343,7 @@ static void check_finds_the_open_end_of_a_chain(void) {
   g_autofree char *alone = warnings_of(store, "f", NULL);
   g_assert_cmpstr(alone, ==, "");
   g_autofree char *text = warnings_of(store, "g", NULL);
-  g_assert_nonnull(strstr(text, "chain ipv4 ends without a verdict"));
+  g_assert_nonnull(strstr(text, "filter g: chain ipv4 ends without a verdict"));
 }
 
 static void check_finds_the_variable_that_nobody_gives(void) {
