@@ -118,7 +118,10 @@ gboolean holds_tcp(const Instance *instance, const Packet *packet) {
   }
   if (!instance->has[NWF_ATTR_OPTION])
     return TRUE;
-  gboolean known;
-  gboolean there = packet_tcp_option(packet, (guint8)instance->values[NWF_ATTR_OPTION].number, &known);
-  return known && there != instance->negated[NWF_ATTR_OPTION];
+  /* A TCP header that is cut or too short has no options; only a packet without one matches neither way.
+   * That IPv6 packets have one is asked by three bytes of it. */
+  if (!packet->has_transport || (packet->type == ETHERTYPE_IPV6 && packet_transport_at(packet, 0, 3) == NULL))
+    return FALSE;
+  gboolean there = packet_tcp_option(packet, (guint8)instance->values[NWF_ATTR_OPTION].number);
+  return there != instance->negated[NWF_ATTR_OPTION];
 }

@@ -104,15 +104,13 @@ void packet_skip_tags(Packet *packet) {
 }
 
 /* RFC 9293, 3.2: kinds 0 and 1 are a byte, the others say their length. */
-gboolean packet_tcp_option(const Packet *packet, guint8 kind, gboolean *known) {
-  *known = FALSE;
+gboolean packet_tcp_option(const Packet *packet, guint8 kind) {
   const guint8 *header = packet_transport_at(packet, 0, 20);
   if (packet->protocol != IPPROTO_TCP || header == NULL)
     return FALSE;
   gsize length = (header[12] >> 4) * 4u;
   if (length < 20 || packet_transport_at(packet, 0, length) == NULL)
     return FALSE;
-  *known = TRUE;
   for (gsize i = 20; i + 1 < length;) {
     gsize option_length = header[i] <= 1 || header[i + 1] == 0 ? 1 : header[i + 1];
     if (header[i] == kind)

@@ -37,6 +37,5 @@ const guint8 *packet_at(const Packet *packet, gsize offset, gsize length);
 const guint8 *packet_transport_at(const Packet *packet, gsize offset, gsize length);
 /** A big-endian number of @length bytes. */
 guint32 packet_number(const guint8 *bytes, gsize length);
-/** Whether a TCP header, which must be whole with its options, holds one of @kind. @known says
- * whether there is such a header at all. */
-gboolean packet_tcp_option(const Packet *packet, guint8 kind, gboolean *known);
+/** Whether there is a TCP header, whole with its options, that holds one of @kind. */
+gboolean packet_tcp_option(const Packet *packet, guint8 kind);
