@@ -12,6 +12,23 @@
 
 static const char *const default_directories[] = {NWF_FILTER_DIR, "/etc/libvirt/nwfilter", NULL};
 
+static int count_separators(int argc, char **argv) {
+  int n = 0;
+  for (int i = 1; i < argc; i++)
+    n += strcmp(argv[i], "--") == 0;
+  return n;
+}
+
+/* GLib leaves the first "--" in front of what looks like an option; the arguments of the commands are what follows. */
+static void remove_separator(int *argc, char **argv) {
+  int i = 1;
+  while (i < *argc && strcmp(argv[i], "--") != 0)
+    i++;
+  for (; i < *argc; i++)
+    argv[i] = argv[i + 1];
+  (*argc)--;
+}
+
 gboolean nwf_cli_parse(const char *name, const GOptionEntry *entries, int *argc, char ***argv, int *code) {
   const NwfCommand *command = nwf_command_find(name);
   g_autofree char *program = g_strdup_printf("nwfilter-nft %s", name);
@@ -28,9 +45,13 @@ gboolean nwf_cli_parse(const char *name, const GOptionEntry *entries, int *argc,
       *code = NWF_EXIT_DONE;
       return FALSE;
     }
+  int separators = count_separators(*argc, *argv);
   g_autoptr(GError) error = NULL;
-  if (g_option_context_parse(context, argc, argv, &error))
+  if (g_option_context_parse(context, argc, argv, &error)) {
+    if (separators && count_separators(*argc, *argv) == separators)
+      remove_separator(argc, *argv);
     return TRUE;
+  }
   *code = nwf_cli_usage(name, "%s", error->message);
   return FALSE;
 }
