@@ -220,9 +220,9 @@ static NwfSet *ipset_mirror(NwfLower *lower, const char *name, guint dimensions,
   if (options->ipset && options->ipset(name, dimensions, ipv6, ruleset, set, options->data, &reason))
     return set;
   nwf_ruleset_remove_set(ruleset, mirror);
+  g_autofree char *unread = g_strdup_printf("ipset '%s': there is no kernel to read it from", name);
   nwf_port_error(lower->port, lower->collected->filter, lower->collected->rule,
-                 reason ? reason->code : NWF_ERROR_UNSUPPORTED, error, "ipset '%s': %s", name,
-                 reason ? reason->message : "there is no kernel to read it from");
+                 reason ? reason->code : NWF_ERROR_UNSUPPORTED, error, "%s", reason ? reason->message : unread);
   return NULL;
 }
 
@@ -268,6 +268,8 @@ static gboolean lower_ipset(NwfLower *lower, gboolean ipv6, GError **error) {
     if (nwf_fields[field].requires != NWF_FIELD_NONE)
       nwf_conjunctions_add(lower->conjunctions,
                            nwf_test_eq_number(nwf_fields[field].requires, nwf_fields[field].required_value));
+    if (nwf_fields[field].base == NWF_BASE_TH)
+      nwf_lower_first_fragment(lower, ipv6);
     dimension += field != NWF_FIELD_L4PROTO;
   }
   nwf_conjunctions_add_expr(lower->conjunctions, &expr);

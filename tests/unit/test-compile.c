@@ -207,6 +207,46 @@ static void host_sent_frames_meet_no_second_stage(void) {
   g_assert_null(verdict_of(ruleset, "to_port", 0x0800));
 }
 
+static gboolean give_addresses_and_ports(const char *name, guint dimensions, gboolean ipv6, NwfRuleset *ruleset,
+                                         NwfSet *set, gpointer data, GError **error) {
+  g_assert_cmpuint(dimensions, ==, 2);
+  set->n_fields = 3;
+  set->fields[0] = NWF_FIELD_IP_SADDR;
+  set->fields[1] = NWF_FIELD_L4PROTO;
+  set->fields[2] = NWF_FIELD_TH_DPORT;
+  return TRUE;
+}
+
+/* A later fragment has payload where the ports would be. */
+static void ports_of_an_ipset_are_not_looked_for_in_later_fragments(void) {
+  g_autoptr(NwfFilterStore) store = nwf_filter_store_new();
+  put(store,
+      "<filter name='f'><rule action='drop' direction='out'><all ipset='s' ipsetflags='dst,src'/></rule></filter>");
+  g_autoptr(NwfBinding) binding = bind("f", "vnet0");
+  NwfCompileOptions options = {.ipset = give_addresses_and_ports};
+  g_autoptr(GError) error = NULL;
+  g_autoptr(NwfRuleset) ruleset = nwf_compile(store, &binding, 1, &options, &error);
+  g_assert_no_error(error);
+  guint n_lookups = 0;
+  for (guint i = 0; i < ruleset->chains->len; i++) {
+    const NwfChain *chain = g_ptr_array_index(ruleset->chains, i);
+    const NwfNftRule *rule = &g_array_index(chain->rules, NwfNftRule, 0);
+    gboolean guarded = FALSE;
+    for (guint j = 0; j < rule->n_exprs; j++) {
+      const NwfExpr *expr = &rule->exprs[j];
+      guarded |= expr->kind == NWF_EXPR_TEST && expr->test.field == NWF_FIELD_IP_FRAG_OFF;
+      if (expr->kind != NWF_EXPR_LOOKUP || expr->lookup.n_fields != 3)
+        continue;
+      n_lookups++;
+      g_assert_true(guarded);
+      gboolean out = strstr(chain->name, "-out-") != NULL;
+      g_assert_cmpint(expr->lookup.fields[0], ==, out ? NWF_FIELD_IP_DADDR : NWF_FIELD_IP_SADDR);
+      g_assert_cmpint(expr->lookup.fields[2], ==, out ? NWF_FIELD_TH_SPORT : NWF_FIELD_TH_DPORT);
+    }
+  }
+  g_assert_cmpuint(n_lookups, ==, 2);
+}
+
 /* --- errors --- */
 
 static void expect_error(NwfFilterStore *store, NwfBinding *binding, guint features, int code,
@@ -370,6 +410,7 @@ int main(int argc, char **argv) {
   TEST("dispatch", sub_chain_that_only_returns_is_no_return_of_root);
   TEST("dispatch", rarp_addresses_are_looked_up_as_bytes);
   TEST("dispatch", host_sent_frames_meet_no_second_stage);
+  TEST("dispatch", ports_of_an_ipset_are_not_looked_for_in_later_fragments);
   TEST("errors", loop_is_named);
   TEST("errors", missing_filter_is_named);
   TEST("errors", all_missing_variables_are_named);
