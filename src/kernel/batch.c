@@ -58,19 +58,20 @@ struct nlmsghdr *nwf_batch_begin(NwfBatch *batch, guint message, guint flags, gu
                 0, batch->seq + batch->origins->len);
 }
 
-/** The kernel takes a batch only as one message of the socket, so the buffer must hold it. */
+/** The kernel takes a batch only as one message of the socket, so the buffer must hold it. What is asked
+ * for is doubled (socket(7)), so that half of it is enough. */
 static gboolean grow_send_buffer(int fd, gsize length) {
   int have = 0;
   socklen_t size = sizeof have;
-  gsize wanted = length + (length >> 2) + 4096;
+  gsize wanted = length + 4096;
   if (getsockopt(fd, SOL_SOCKET, SO_SNDBUF, &have, &size) == 0 && have > 0 && (gsize)have >= wanted)
     return TRUE;
-  if (wanted > G_MAXINT / 2)
+  if (wanted > G_MAXINT)
     return FALSE;
-  int want = (int)wanted;
+  int want = (int)(wanted / 2 + 1);
   if (setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &want, sizeof want) < 0)
     setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &want, sizeof want);
-  return getsockopt(fd, SOL_SOCKET, SO_SNDBUF, &have, &size) == 0 && (gsize)have >= length;
+  return getsockopt(fd, SOL_SOCKET, SO_SNDBUF, &have, &size) == 0 && (gsize)have >= length + 32;
 }
 
 /** One answer: the first failure counts, since what comes behind it may only follow from it. */
