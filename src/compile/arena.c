@@ -40,3 +40,24 @@ gpointer nwf_arena_alloc(NwfArena *arena, gsize size) {
   arena->used += size;
   return memset(piece, 0, size);
 }
+
+#define INSERTION_MAX 48 /* elements; above it the merge sort is quicker */
+
+void nwf_array_sort(GArray *array, GCompareFunc compare) {
+  gsize size = g_array_get_element_size(array);
+  char element[256];
+  if (array->len > INSERTION_MAX || size > sizeof element) {
+    g_array_sort(array, compare);
+    return;
+  }
+  for (guint i = 1; i < array->len; i++) {
+    char *from = array->data + i * size, *to = from;
+    while (to > array->data && compare(to - size, from) > 0)
+      to -= size;
+    if (to == from)
+      continue;
+    memcpy(element, from, size);
+    memmove(to + size, to, (gsize)(from - to));
+    memcpy(to, element, size);
+  }
+}

@@ -18,3 +18,6 @@ void nwf_arena_reset(NwfArena *arena);
 gpointer nwf_arena_alloc(NwfArena *arena, gsize size);
 
 #define nwf_arena_new(arena, type, n) ((type *)nwf_arena_alloc((arena), sizeof(type) * (gsize)(n)))
+
+/** Sorts an array stably; short ones in place, without the memory that a merge takes. */
+void nwf_array_sort(GArray *array, GCompareFunc compare);

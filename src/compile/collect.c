@@ -156,6 +156,6 @@ static int compare_priority(gconstpointer a, gconstpointer b) {
 }
 
 void nwf_collected_sort(GArray *collected) {
-  /* g_array_sort is stable, which keeps document order among equal priorities. */
-  g_array_sort(collected, compare_priority);
+  /* stable: document order among equal priorities */
+  nwf_array_sort(collected, compare_priority);
 }

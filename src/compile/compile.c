@@ -32,7 +32,7 @@ void nwf_port_clear(NwfPort *port) {
 static void reset(NwfPort *port, const NwfBinding *binding) {
   nwf_arena_reset(&port->arena);
   g_ptr_array_set_size(port->scopes, 0);
-  g_ptr_array_set_size(port->lists, 0);
+  port->n_lists = 0;
   g_array_set_size(port->collected, 0);
   g_clear_pointer(&port->parameters, nwf_parameters_free);
   g_clear_pointer(&port->filter_name, g_free);

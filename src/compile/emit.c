@@ -8,16 +8,28 @@
 
 #define step_at(list, i) (&g_array_index(list, NwfStep, i))
 
-/* FNV-1a, 64 bits: only names are made of it, and content is compared before a name is shared. */
+/* 64 bits, eight bytes a step with the multiplication of FNV: only names are made of it, and content is
+ * compared before a name is shared. */
+static inline guint64 mix(guint64 hash, guint64 word) {
+  hash = (hash ^ word) * G_GUINT64_CONSTANT(0x100000001b3);
+  return hash ^ hash >> 29;
+}
+
 guint64 nwf_hash(guint64 hash, gconstpointer data, gsize length) {
   const guint8 *bytes = data;
+  guint64 word;
+  for (; length >= sizeof word; bytes += sizeof word, length -= sizeof word) {
+    memcpy(&word, bytes, sizeof word);
+    hash = mix(hash, word);
+  }
+  word = length;
   for (gsize i = 0; i < length; i++)
-    hash = (hash ^ bytes[i]) * G_GUINT64_CONSTANT(0x100000001b3);
-  return hash;
+    word = word << 8 | bytes[i];
+  return mix(hash, word);
 }
 
 static guint64 hash_number(guint64 hash, guint32 number) {
-  return nwf_hash(hash, &number, sizeof number);
+  return mix(hash, number);
 }
 
 static guint64 hash_text(guint64 hash, const char *text) {
@@ -25,8 +37,10 @@ static guint64 hash_text(guint64 hash, const char *text) {
 }
 
 static guint64 hash_test(guint64 hash, const NwfTest *test) {
-  guint32 head[] = {test->field, test->op, test->base, test->offset, test->length, test->arg, test->has_mask};
-  hash = nwf_hash(hash, head, sizeof head);
+  guint64 head = (guint64)test->field | (guint64)test->op << 8 | (guint64)test->base << 12 |
+                 (guint64)test->length << 16 | (guint64)test->offset << 24 | (guint64)test->arg << 40 |
+                 (guint64)(test->has_mask != 0) << 48;
+  hash = mix(hash, head);
   if (test->has_mask)
     hash = nwf_hash(hash, test->mask, test->length);
   hash = nwf_hash(hash, test->low, test->length);
@@ -143,25 +157,30 @@ static NwfExpr step_verdict(NwfPort *port, const NwfStep *step, const char *dire
   }
 }
 
-static GArray *draft_rules(NwfPort *port, const GArray *steps, const char *direction, const char *label,
-                           const char *stage2) {
-  GArray *drafts = g_array_sized_new(FALSE, TRUE, sizeof(Draft), steps->len);
+typedef struct {
+  Draft *rules;
+  guint n;
+} Drafts;
+
+static Drafts draft_rules(NwfPort *port, const GArray *steps, const char *direction, const char *label,
+                          const char *stage2) {
+  Drafts drafts = {.rules = nwf_arena_new(&port->arena, Draft, steps->len), .n = steps->len};
   for (guint i = 0; i < steps->len; i++) {
     const NwfStep *step = step_at(steps, i);
-    Draft draft = {.n = step->n_conds + 1, .comment = describe_origins(port, step)};
-    draft.exprs = nwf_arena_new(&port->arena, NwfExpr, draft.n);
+    Draft *draft = &drafts.rules[i];
+    *draft = (Draft){.n = step->n_conds + 1, .comment = describe_origins(port, step)};
+    draft->exprs = nwf_arena_new(&port->arena, NwfExpr, draft->n);
     if (step->n_conds)
-      memcpy(draft.exprs, step->conds, sizeof(NwfExpr) * step->n_conds);
-    draft.exprs[step->n_conds] = step_verdict(port, step, direction, label, stage2);
-    g_array_append_val(drafts, draft);
+      memcpy(draft->exprs, step->conds, sizeof(NwfExpr) * step->n_conds);
+    draft->exprs[step->n_conds] = step_verdict(port, step, direction, label, stage2);
   }
   return drafts;
 }
 
-static guint64 hash_drafts(const GArray *drafts) {
+static guint64 hash_drafts(const Drafts *drafts) {
   guint64 hash = NWF_HASH_START;
-  for (guint i = 0; i < drafts->len; i++) {
-    const Draft *draft = &g_array_index(drafts, Draft, i);
+  for (guint i = 0; i < drafts->n; i++) {
+    const Draft *draft = &drafts->rules[i];
     for (guint j = 0; j < draft->n; j++)
       hash = hash_expr(hash, &draft->exprs[j]);
     hash = hash_text(hash, draft->comment);
@@ -169,11 +188,11 @@ static guint64 hash_drafts(const GArray *drafts) {
   return hash;
 }
 
-static gboolean holds_drafts(const NwfChain *chain, const GArray *drafts) {
-  if (chain->rules->len != drafts->len)
+static gboolean holds_drafts(const NwfChain *chain, const Drafts *drafts) {
+  if (chain->rules->len != drafts->n)
     return FALSE;
-  for (guint i = 0; i < drafts->len; i++) {
-    const Draft *draft = &g_array_index(drafts, Draft, i);
+  for (guint i = 0; i < drafts->n; i++) {
+    const Draft *draft = &drafts->rules[i];
     const NwfNftRule *rule = &g_array_index(chain->rules, NwfNftRule, i);
     gsize length = draft->comment ? MIN(strlen(draft->comment), NWF_COMMENT_LEN) : 0;
     if (rule->n_exprs != draft->n || (rule->comment == NULL) != (draft->comment == NULL) ||
@@ -186,14 +205,14 @@ static gboolean holds_drafts(const NwfChain *chain, const GArray *drafts) {
   return TRUE;
 }
 
-static const char *format_hash(guint64 hash, char digits[17]) {
+const char *nwf_format_hash(guint64 hash, char digits[17]) {
   for (guint i = 16; i-- > 0; hash >>= 4)
     digits[i] = "0123456789abcdef"[hash & 15];
   digits[16] = '\0';
   return digits;
 }
 
-static const char *chain_for(NwfPort *port, const GArray *drafts, const char *direction, const char *label) {
+static const char *chain_for(NwfPort *port, const Drafts *drafts, const char *direction, const char *label) {
   if (!port->filter_name) {
     port->filter_name = nwf_sanitise(port->binding->filter);
     if (strlen(port->filter_name) > NAME_PART_MAX)
@@ -203,15 +222,15 @@ static const char *chain_for(NwfPort *port, const GArray *drafts, const char *di
   for (;; hash++) { /* on to the next name when another content has this one */
     char digits[17];
     g_autofree char *name =
-        g_strconcat(port->filter_name, "-", direction, "-", label, "-", format_hash(hash, digits), NULL);
+        g_strconcat(port->filter_name, "-", direction, "-", label, "-", nwf_format_hash(hash, digits), NULL);
     NwfChain *chain = nwf_ruleset_chain(port->ruleset, name);
     if (chain && holds_drafts(chain, drafts))
       return chain->name;
     if (chain)
       continue;
     chain = nwf_ruleset_add_chain(port->ruleset, name, NWF_HOOK_NONE, 0);
-    for (guint i = 0; i < drafts->len; i++) {
-      const Draft *draft = &g_array_index(drafts, Draft, i);
+    for (guint i = 0; i < drafts->n; i++) {
+      const Draft *draft = &drafts->rules[i];
       nwf_chain_add_rule(port->ruleset, chain, draft->exprs, draft->n, draft->comment);
     }
     return chain->name;
@@ -222,6 +241,6 @@ NwfVerdict nwf_emit(NwfPort *port, const GArray *steps, const char *direction, c
   const NwfStep *first = step_at(steps, 0);
   if (steps->len == 1 && first->n_conds == 0 && first->verdict != NWF_STEP_REJECT && first->verdict != NWF_STEP_JUMP)
     return step_verdict(port, first, direction, label, stage2).verdict;
-  g_autoptr(GArray) drafts = draft_rules(port, steps, direction, label, stage2);
-  return (NwfVerdict){.kind = NWF_VERDICT_GOTO, .chain = chain_for(port, drafts, direction, label)};
+  Drafts drafts = draft_rules(port, steps, direction, label, stage2);
+  return (NwfVerdict){.kind = NWF_VERDICT_GOTO, .chain = chain_for(port, &drafts, direction, label)};
 }

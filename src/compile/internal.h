@@ -70,7 +70,8 @@ typedef struct {
   NwfArena arena;
   GPtrArray *scopes;   /* NwfParameters of filterrefs, freed with the port */
   GArray *collected;   /* of NwfCollected, in document order */
-  GPtrArray *lists;    /* GArrays of NwfStep that outlive a function, freed with the port */
+  GPtrArray *lists;    /* GArrays of NwfStep, used again for the next port */
+  guint n_lists;       /* of them in use */
   GArray *own_values;  /* share.c's */
   char *filter_name;   /* the binding's filter's, as it stands in names of chains */
   GHashTable *reached; /* NwfRule * that made it into a list; NULL: nobody asks */
@@ -185,7 +186,7 @@ void nwf_simplify(NwfPort *port, GArray *steps);
 void nwf_compact(GArray *steps);
 /** Appends (a AND b) to a step's conditions; a test is not repeated. */
 NwfStep nwf_step_both(NwfPort *port, const NwfStep *a, const NwfStep *b, NwfStepVerdict verdict);
-GArray *nwf_port_list(NwfPort *port); /* an empty list of NwfStep, owned by port */
+GArray *nwf_port_list(NwfPort *port); /* an empty list of NwfStep, the port's */
 
 /* share.c */
 /** The steps with the port's own values as elements of sets, so that ports can share the chain; the
@@ -201,9 +202,11 @@ NwfVerdict nwf_emit(NwfPort *port, const GArray *steps, const char *direction, c
 /** Chain name for what a port's filter is called: only letters, digits, '_', '-', '.'. */
 char *nwf_sanitise(const char *name);
 
-/** FNV-1a over @data, going on from @hash. */
+/** A hash of @data, going on from @hash. */
 #define NWF_HASH_START G_GUINT64_CONSTANT(0xcbf29ce484222325)
 guint64 nwf_hash(guint64 hash, gconstpointer data, gsize length);
+/** As 16 hexadecimal digits, in @digits. */
+const char *nwf_format_hash(guint64 hash, char digits[17]);
 
 /* dispatch.c */
 /** Compiles a port whose rules are collected and sorted: chains, and an entry in each map. */

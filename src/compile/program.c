@@ -14,9 +14,13 @@
 
 #define step_at(list, i) (&g_array_index(list, NwfStep, i))
 
+#define LIST_FIRST 16 /* steps that a list has room for from the start */
+
 GArray *nwf_port_list(NwfPort *port) {
-  GArray *list = g_array_new(FALSE, TRUE, sizeof(NwfStep));
-  g_ptr_array_add(port->lists, list);
+  if (port->n_lists == port->lists->len)
+    g_ptr_array_add(port->lists, g_array_sized_new(FALSE, FALSE, sizeof(NwfStep), LIST_FIRST));
+  GArray *list = g_ptr_array_index(port->lists, port->n_lists++);
+  g_array_set_size(list, 0);
   return list;
 }
 
@@ -38,7 +42,6 @@ void nwf_steps_append(NwfPort *port, GArray *steps, const NwfCollected *collecte
 
 static void chain_free(gpointer data) {
   NwfProgramChain *chain = data;
-  g_array_unref(chain->steps);
   if (chain->order)
     g_array_unref(chain->order);
   g_free(chain);
@@ -51,23 +54,23 @@ void nwf_program_free(NwfProgram *program) {
   g_free(program);
 }
 
-static NwfProgramChain *add_chain(NwfProgram *program, const char *name) {
+static NwfProgramChain *add_chain(NwfPort *port, NwfProgram *program, const char *name) {
   NwfProgramChain *chain = g_new0(NwfProgramChain, 1);
   chain->name = name;
   chain->ethertype = nwf_chain_ethertype(name);
   chain->is_stp = nwf_chain_is_stp(name);
-  chain->steps = g_array_new(FALSE, TRUE, sizeof(NwfStep));
+  chain->steps = nwf_port_list(port);
   g_ptr_array_add(program->chains, chain);
   return chain;
 }
 
-static NwfProgramChain *chain_of(NwfProgram *program, const char *name) {
+static NwfProgramChain *chain_of(NwfPort *port, NwfProgram *program, const char *name) {
   for (guint i = 0; i < program->chains->len; i++) {
     NwfProgramChain *chain = g_ptr_array_index(program->chains, i);
     if (strcmp(chain->name, name) == 0)
       return chain;
   }
-  return add_chain(program, name);
+  return add_chain(port, program, name);
 }
 
 typedef struct {
@@ -104,12 +107,12 @@ static int compare_chains(gconstpointer a, gconstpointer b) {
 NwfProgram *nwf_program_new(NwfPort *port, gboolean out, GError **error) {
   g_autoptr(NwfProgram) program = g_new0(NwfProgram, 1);
   program->chains = g_ptr_array_new_with_free_func(chain_free);
-  add_chain(program, "root")->order = g_array_new(FALSE, FALSE, sizeof(int));
+  add_chain(port, program, "root")->order = g_array_new(FALSE, FALSE, sizeof(int));
   for (guint i = 0; i < port->collected->len; i++) {
     const NwfCollected *collected = &g_array_index(port->collected, NwfCollected, i);
     if (!concerns(collected->rule, out))
       continue;
-    Target target = {.chain = chain_of(program, collected->filter->chain), .out = out};
+    Target target = {.chain = chain_of(port, program, collected->filter->chain), .out = out};
     /* Filters that disagree on a chain's priority: the last rule's filter has the last word. */
     target.chain->priority = collected->filter->priority;
     if (!nwf_expand(port, collected, lower_into_chain, &target, error))
@@ -147,7 +150,7 @@ GArray *nwf_program_ethertypes(const NwfProgram *program) {
           note_ethertype(types, test_number16(&step->conds[k].test));
     }
   }
-  g_array_sort(types, compare_ethertypes);
+  nwf_array_sort(types, compare_ethertypes);
   return types;
 }
 
@@ -251,7 +254,8 @@ static gboolean prepend_product(const Class *class, GArray *tail, const GArray *
   const NwfStep *end = step_at(steps, n_returns);
   if (step_at(tail, 0)->verdict != end->verdict || end->verdict == NWF_STEP_JUMP || n_returns * n_tail > PRODUCT_MAX)
     return FALSE;
-  g_autoptr(GArray) old = g_array_copy(tail);
+  GArray *old = nwf_port_list(class->port);
+  g_array_append_vals(old, tail->data, tail->len);
   g_array_set_size(tail, 1);
   for (guint i = 1; i < old->len; i++)
     for (guint j = n_returns; j-- > 0;) {
@@ -327,7 +331,7 @@ static void mark_reached(NwfPort *port, const GArray *steps) {
 GArray *nwf_program_specialise(NwfPort *port, const NwfProgram *program, int ethertype, NwfStepVerdict accepted) {
   Class class = {.port = port, .ethertype = ethertype, .accepted = accepted};
   const NwfProgramChain *root = g_ptr_array_index(program->chains, 0);
-  g_autoptr(GArray) tail = g_array_new(FALSE, TRUE, sizeof(NwfStep));
+  GArray *tail = nwf_port_list(port);
   NwfStep end = {.verdict = accepted};
   g_array_append_val(tail, end);
   guint next_chain = program->chains->len;

@@ -205,8 +205,10 @@ static gboolean has_key(const NwfSet *set, const NwfExpr *expr) {
 
 /* The set of that name, or of the next one when another list's set has it. */
 static NwfSet *set_for(NwfRuleset *ruleset, const NwfExpr *expr, const char *prefix, guint64 hash, guint index) {
+  char digits[17], number[12];
+  g_snprintf(number, sizeof number, "%u", index);
   for (;; hash++) {
-    g_autofree char *name = g_strdup_printf("%s-%016" G_GINT64_MODIFIER "x-%u", prefix, hash, index);
+    g_autofree char *name = g_strconcat(prefix, "-", nwf_format_hash(hash, digits), "-", number, NULL);
     NwfSet *set = nwf_ruleset_set(ruleset, name);
     if (set && has_key(set, expr))
       return set;
@@ -236,7 +238,7 @@ GArray *nwf_share_steps(NwfPort *port, GArray *steps, gboolean out, int ethertyp
     return steps;
   /* Ports share the sets when all but their values is equal: the whole list stands in the names. */
   guint64 hash = nwf_hash_steps(port, shared);
-  g_autofree char *prefix = g_strdup_printf("ports-%s-%s", out ? "out" : "in", label);
+  g_autofree char *prefix = g_strconcat("ports-", out ? "out" : "in", "-", label, NULL);
   for (guint i = 0; i < lookups->len; i++) {
     const Lookup *lookup = &g_array_index(lookups, Lookup, i);
     fill_set(port->ruleset, lookup, set_for(port->ruleset, lookup->lookup, prefix, hash, i));

@@ -186,16 +186,16 @@ static int compare_steps(gconstpointer a, gconstpointer b) {
   return (int)((const NwfStep *)a)->n_conds - (int)((const NwfStep *)b)->n_conds;
 }
 
-static void order_neighbours(GArray *steps) {
+static void order_neighbours(NwfPort *port, GArray *steps) {
   for (guint i = 0; i < steps->len;) {
     guint run = 0;
     while (i + run < steps->len && step_at(steps, i + run)->n_conds && may_move(step_at(steps, i + run)) &&
            step_at(steps, i + run)->verdict == step_at(steps, i)->verdict)
       run++;
     if (run > 1) {
-      g_autoptr(GArray) part = g_array_sized_new(FALSE, FALSE, sizeof(NwfStep), run);
+      GArray *part = nwf_port_list(port);
       g_array_append_vals(part, step_at(steps, i), run);
-      g_array_sort(part, compare_steps);
+      nwf_array_sort(part, compare_steps);
       memcpy(step_at(steps, i), part->data, sizeof(NwfStep) * run);
     }
     i += MAX(run, 1);
@@ -317,7 +317,7 @@ void nwf_simplify(NwfPort *port, GArray *steps) {
   simplify_sub_chains(port, steps);
   use_facts(port, steps);
   drop_repeated(steps);
-  order_neighbours(steps);
+  order_neighbours(port, steps);
   fold_guard(port, steps);
 }
 
