@@ -26,6 +26,7 @@ typedef struct {
   /** No sets whose keys have parts without a name in nft's syntax, which JSON has no form for before
    * nft 1.1; comparing two addresses of an ARP frame needs them all the same. */
   gboolean no_raw_sets;
+  guint16 log_group; /* of NFLOG, for ports whose frames are watched */
   gpointer data; /* for the three functions above, each of which may be NULL */
 } NwfCompileOptions;
 
@@ -40,6 +41,27 @@ NwfRuleset *nwf_compile(const NwfFilterStore *store, NwfBinding *const *bindings
  * is as before. The time it takes does not grow with the number of ports. */
 GArray *nwf_compile_extend(NwfRuleset *ruleset, const NwfFilterStore *store, const NwfBinding *binding,
                            const NwfCompileOptions *options, GError **error);
+
+/** A change of some ports of a compiled ruleset, which can be undone until it is kept. The time it takes does
+ * not grow with the number of ports that stay (but for a scan of map elements). One edit at a time. */
+typedef struct NwfEdit NwfEdit;
+NwfEdit *nwf_edit_new(NwfRuleset *ruleset);
+/** Takes a port out; FALSE when it is not there. */
+gboolean nwf_edit_remove(NwfEdit *edit, const char *port);
+/** Adds a port, which must not be there (any more). On failure the edit is as before this call. */
+gboolean nwf_edit_add(NwfEdit *edit, const NwfFilterStore *store, const NwfBinding *binding,
+                      const NwfCompileOptions *options, GError **error);
+/** What has to be sent, of NwfChange, in an order that the kernel takes in one transaction; borrowed, and valid
+ * until the edit ends. */
+const GArray *nwf_edit_changes(NwfEdit *edit);
+/** Ends the edit: the ruleset stays as changed. */
+void nwf_edit_keep(NwfEdit *edit);
+/** Ends the edit: the ruleset is as it was. */
+void nwf_edit_undo(NwfEdit *edit);
+
+/** Names of the variables that @binding's filter wants and nobody gives, of char *, sorted, empty when there is
+ * none; NULL with @error when the filter or one that it refers to is missing, or they loop. */
+GPtrArray *nwf_missing_variables(const NwfFilterStore *store, const NwfBinding *binding, GError **error);
 
 /** Checks one filter together with what it refers to. Errors are what would make every binding to
  * it fail: loops, values that no attribute takes. Warnings: rules that nothing can reach, references

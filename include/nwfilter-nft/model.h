@@ -266,6 +266,15 @@ typedef struct {
   char *file;            /* for messages; NULL when there is none */
 } NwfFilter;
 
+/** Kinds of frames of a port that the table copies to user space (NFLOG), so that addresses can be learned. */
+typedef enum {
+  NWF_WATCH_ARP = 1 << 0,    /* ARP that the guest sends */
+  NWF_WATCH_IPV4 = 1 << 1,   /* IPv4 packets that the guest sends */
+  NWF_WATCH_DHCP = 1 << 2,   /* DHCP (RFC 2131), both directions, VLAN-tagged ones too */
+  NWF_WATCH_ND = 1 << 3,     /* Neighbour Solicitations and Advertisements (RFC 4861) that the guest sends */
+  NWF_WATCH_DHCPV6 = 1 << 4, /* DHCPv6 (RFC 8415), both directions */
+} NwfWatch;
+
 typedef struct {
   char *owner_name; /* NULL: no owner */
   gboolean has_owner_uuid;
@@ -277,6 +286,7 @@ typedef struct {
   NwfParameters *parameters;
   char *file;  /* for messages; NULL when there is none */
   guint line;  /* of the <filterref>, or 0 */
+  guint watch; /* NwfWatch: frames that are copied to user space; no part of a document */
 } NwfBinding;
 
 /* --- language tables (protocol.c) --- */

@@ -15,6 +15,15 @@ typedef struct NwfKernel NwfKernel;
 NwfKernel *nwf_kernel_open(GError **error);
 void nwf_kernel_close(NwfKernel *kernel);
 
+/** From now on the table is this socket's own (flags owner and persist, Linux 6.9): nobody else can change it while
+ * the socket is open, it stays when the socket closes, and the next owner takes it over as it is. A table that is
+ * there without these flags is replaced by one that has them with the next change that is sent; nwf_kernel_install
+ * and nwf_kernel_update send one even if its content is what is wanted. On kernels without the flags nothing
+ * changes, and FALSE is returned. */
+gboolean nwf_kernel_own(NwfKernel *kernel);
+/** The process that owns the table (@pid 0: not known, @name of at least 16 bytes, may be empty); FALSE: nobody. */
+gboolean nwf_kernel_owner(NwfKernel *kernel, guint32 *pid, char *name);
+
 /** Reads the table back. @ruleset is NULL when there is none. Objects that are not of our
  * making (a rule with an expression we never write) come back as such: a chain that holds one
  * differs from every chain that we would write. Reads again when somebody changed the
