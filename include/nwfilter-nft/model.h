@@ -393,6 +393,7 @@ void nwf_filter_add_rule(NwfFilter *filter, NwfRule *rule);                /* ta
 void nwf_filter_add_reference(NwfFilter *filter, NwfFilterRef *reference); /* takes reference */
 
 NwfBinding *nwf_binding_new(void);
+NwfBinding *nwf_binding_copy(const NwfBinding *binding);
 void nwf_binding_free(NwfBinding *binding);
 
 /** Filters by name. */
@@ -403,6 +404,8 @@ void nwf_filter_store_free(NwfFilterStore *store);
 void nwf_filter_store_put(NwfFilterStore *store, NwfFilter *filter);
 /** Borrowed, or NULL. */
 const NwfFilter *nwf_filter_store_get(const NwfFilterStore *store, const char *name);
+/** Takes the filter out without freeing it: the caller's then; NULL when there is none of that name. */
+NwfFilter *nwf_filter_store_steal(NwfFilterStore *store, const char *name);
 gboolean nwf_filter_store_remove(NwfFilterStore *store, const char *name);
 /** Borrowed filters, ordered by name; caller frees the array. */
 GPtrArray *nwf_filter_store_list(const NwfFilterStore *store);

@@ -21,7 +21,6 @@ GQuark nwf_engine_error_quark(void);
 typedef enum {
   NWF_ENGINE_ERROR_NO_FILTER,  /* no filter of that name or UUID */
   NWF_ENGINE_ERROR_NO_BINDING, /* no binding of that port */
-  NWF_ENGINE_ERROR_NO_DEVICE,  /* there is no such interface */
   NWF_ENGINE_ERROR_IN_USE,     /* a binding or another filter needs the filter */
   NWF_ENGINE_ERROR_CLASH,      /* name and UUID belong to different filters */
   NWF_ENGINE_ERROR_EXISTS,     /* the port has a binding already */
@@ -39,6 +38,7 @@ typedef struct {
   gboolean keep_stock;     /* leave the stock driver's chains alone */
   gboolean no_bus;         /* do not look for firewalld on the system bus */
   gboolean keep_flows;     /* a deleted binding's established connections stay in conntrack */
+  gboolean cut_flows_on_redefine; /* ports whose filter is redefined lose theirs */
   guint16 log_group;       /* NFLOG group for learning; 0: NWF_ENGINE_LOG_GROUP */
   void (*log)(NwfLogLevel level, const char *message, gpointer data); /* may be NULL */
   gpointer data;
@@ -74,8 +74,11 @@ gboolean nwf_engine_filter_by_uuid(NwfEngine *engine, const guint8 uuid[NWF_UUID
 /** The filter as XML; the caller frees it. */
 char *nwf_engine_filter_xml(NwfEngine *engine, const guint8 uuid[NWF_UUID_LEN], GError **error);
 /** Defines or redefines a filter, which is taken, and written to disk; every port that reaches it is compiled
- * anew and installed in one batch. A filter without UUID keeps that of its name, or gets one. */
+ * anew and installed in one batch. A filter without UUID gets one, so that, as with the stock driver, a filter
+ * can only be redefined by a document that has its UUID. References to filters that do not exist (yet) are
+ * allowed as long as no binding reaches them. */
 gboolean nwf_engine_define(NwfEngine *engine, NwfFilter *filter, NwfFilterHead *head, GError **error);
+/** Refused while a binding reaches it. */
 gboolean nwf_engine_undefine(NwfEngine *engine, const guint8 uuid[NWF_UUID_LEN], GError **error);
 
 typedef struct {
@@ -91,7 +94,7 @@ GArray *nwf_engine_bindings(NwfEngine *engine);
 gboolean nwf_engine_binding(NwfEngine *engine, const char *port, NwfBindingHead *head, GError **error);
 /** The binding as a <filterbinding>; the caller frees it. */
 char *nwf_engine_binding_xml(NwfEngine *engine, const char *port, GError **error);
-/** Binds a port; @binding is taken. */
+/** Binds a port; @binding is taken. The interface need not exist yet: the rules are there before it. */
 gboolean nwf_engine_bind(NwfEngine *engine, NwfBinding *binding, GError **error);
 gboolean nwf_engine_unbind(NwfEngine *engine, const char *port, GError **error);
 

@@ -122,6 +122,18 @@ void nwf_binding_free(NwfBinding *binding) {
   g_free(binding);
 }
 
+NwfBinding *nwf_binding_copy(const NwfBinding *binding) {
+  NwfBinding *copy = g_new(NwfBinding, 1);
+  *copy = *binding;
+  copy->owner_name = g_strdup(binding->owner_name);
+  copy->port = g_strdup(binding->port);
+  copy->link = g_strdup(binding->link);
+  copy->filter = g_strdup(binding->filter);
+  copy->file = g_strdup(binding->file);
+  copy->parameters = nwf_parameters_copy(binding->parameters);
+  return copy;
+}
+
 struct NwfFilterStore {
   GHashTable *by_name; /* borrowed name -> NwfFilter *, owned */
 };
@@ -154,6 +166,12 @@ const NwfFilter *nwf_filter_store_get(const NwfFilterStore *store, const char *n
 
 gboolean nwf_filter_store_remove(NwfFilterStore *store, const char *name) {
   return g_hash_table_remove(store->by_name, name);
+}
+
+NwfFilter *nwf_filter_store_steal(NwfFilterStore *store, const char *name) {
+  gpointer filter = NULL;
+  g_hash_table_steal_extended(store->by_name, name, NULL, &filter);
+  return filter;
 }
 
 static int compare_filters(gconstpointer a, gconstpointer b) {
