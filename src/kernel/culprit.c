@@ -39,6 +39,10 @@ static const NwfElement *element_of(const GArray *changes, const NwfOrigin *orig
 
 static void describe(GString *text, const NwfBatch *batch, const GArray *changes, const NwfOrigin *origin,
                      guint32 offset) {
+  if (origin->change == NWF_ORIGIN_TABLE) {
+    g_string_append(text, "table bridge " NWF_TABLE);
+    return;
+  }
   const NwfChange *change = &g_array_index(changes, NwfChange, origin->change);
   const struct nlmsghdr *message = (const struct nlmsghdr *)(batch->data + origin->offset);
   guint kind = message->nlmsg_type & 0xff;
@@ -71,18 +75,43 @@ static const char *missing_option(const NwfNftRule *rule, int code) {
 }
 
 static const char *hint(const GArray *changes, const NwfOrigin *origin, int code) {
+  if (origin->change == NWF_ORIGIN_TABLE)
+    return code == EOPNOTSUPP ? "somebody else put another one in its place" : NULL;
   const NwfChange *change = &g_array_index(changes, NwfChange, origin->change);
   if (change->kind == NWF_CHANGE_ADD_RULES && origin->item < change->chain->rules->len)
     return missing_option(&g_array_index(change->chain->rules, NwfNftRule, origin->item), code);
-  if (code == EPERM)
-    return "another process owns the table, or this one lacks CAP_NET_ADMIN";
   return NULL;
 }
 
-void nwf_culprit_error(GError **error, const NwfBatch *batch, const GArray *changes, const NwfBatchAnswer *answer) {
+/** Whose table it is, and what to do. */
+static gboolean describe_owner(NwfKernel *kernel, GError **error) {
+  guint32 pid;
+  char name[16];
+  if (!nwf_kernel_owner(kernel, &pid, name))
+    return FALSE;
+  g_autofree char *who = pid ? g_strdup_printf("process %u (%s)", pid, *name ? name : "?")
+                             : g_strdup("a process that cannot be seen from here");
+  g_set_error(error, NWF_ERROR, NWF_ERROR_KERNEL,
+              "table bridge " NWF_TABLE " belongs to %s, and nobody else can change it while that runs: "
+              "have that program make the change (libvirt's with virsh nwfilter-...), or stop it first",
+              who);
+  return TRUE;
+}
+
+/** Whether reading again and starting over is what helps. */
+static gboolean is_change(const NwfBatch *batch, guint32 index, int code) {
+  if (index < batch->origins->len && g_array_index(batch->origins, NwfOrigin, index).change == NWF_ORIGIN_TABLE)
+    return code == EOPNOTSUPP;
+  return code == ERESTART;
+}
+
+void nwf_culprit_error(GError **error, NwfKernel *kernel, const NwfBatch *batch, const GArray *changes,
+                       const NwfBatchAnswer *answer) {
   g_autoptr(GString) text = g_string_new("the kernel refused ");
   guint32 index = answer->seq - batch->seq - 1;
   const char *why = NULL;
+  if (answer->code == EPERM && describe_owner(kernel, error))
+    return;
   if (index < batch->origins->len) {
     const NwfOrigin *origin = &g_array_index(batch->origins, NwfOrigin, index);
     describe(text, batch, changes, origin, answer->offset);
@@ -101,5 +130,6 @@ void nwf_culprit_error(GError **error, const NwfBatch *batch, const GArray *chan
     g_string_append_printf(text, ": %s", answer->text);
   if (why)
     g_string_append_printf(text, " (%s)", why);
-  g_set_error_literal(error, NWF_ERROR, answer->code == ERESTART ? NWF_ERROR_CHANGED : NWF_ERROR_KERNEL, text->str);
+  gboolean changed = is_change(batch, index, answer->code);
+  g_set_error_literal(error, NWF_ERROR, changed ? NWF_ERROR_CHANGED : NWF_ERROR_KERNEL, text->str);
 }

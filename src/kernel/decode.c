@@ -30,7 +30,8 @@ static void decode_table(NwfDecoder *decoder, const struct nlmsghdr *message) {
     return;
   decoder->table = TRUE;
   decoder->use = nwf_attr_u32(attrs.attr[NFTA_TABLE_USE], 0);
-  if (nwf_attr_u32(attrs.attr[NFTA_TABLE_FLAGS], 0) != 0 || attrs.attr[NFTA_TABLE_USERDATA])
+  decoder->flags = nwf_attr_u32(attrs.attr[NFTA_TABLE_FLAGS], 0);
+  if (decoder->flags & ~NWF_TABLE_OWNED || attrs.attr[NFTA_TABLE_USERDATA])
     decoder->ruleset->foreign = TRUE;
 }
 

@@ -8,12 +8,12 @@ static void put_u32(struct nlmsghdr *message, guint16 attribute, guint32 value) 
   mnl_attr_put_u32(message, attribute, htonl(value));
 }
 
-static void encode_table(NwfBatch *batch, gboolean add, guint change) {
+void nwf_encode_table(NwfBatch *batch, gboolean add, guint change) {
   struct nlmsghdr *message =
       nwf_batch_begin(batch, add ? NFT_MSG_NEWTABLE : NFT_MSG_DELTABLE, add ? NLM_F_CREATE : 0, change, 0);
   mnl_attr_put_strz(message, NFTA_TABLE_NAME, NWF_TABLE);
   if (add)
-    put_u32(message, NFTA_TABLE_FLAGS, 0);
+    put_u32(message, NFTA_TABLE_FLAGS, batch->table_flags);
   nwf_batch_end(batch, message);
 }
 
@@ -97,7 +97,7 @@ gboolean nwf_encode_changes(NwfBatch *batch, const GArray *changes, GError **err
     switch (change->kind) {
     case NWF_CHANGE_ADD_TABLE:
     case NWF_CHANGE_DELETE_TABLE:
-      encode_table(batch, change->kind == NWF_CHANGE_ADD_TABLE, i);
+      nwf_encode_table(batch, change->kind == NWF_CHANGE_ADD_TABLE, i);
       break;
     case NWF_CHANGE_ADD_SET:
       nwf_encode_set(batch, change->set, i);

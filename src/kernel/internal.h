@@ -20,6 +20,11 @@ struct NwfKernel {
   guint32 portid;
   guint32 seq;     /* of the next message */
   guint8 *receive; /* NWF_RECEIVE_SIZE bytes */
+
+  /* owner.c */
+  gboolean own;    /* the table is to be this socket's */
+  gboolean owns;   /* it is */
+  guint32 adopted; /* the generation that taking the table over made, which changed nothing in it; 0: none did */
 };
 
 #define NWF_RECEIVE_SIZE (1u << 20)
@@ -41,6 +46,10 @@ enum {
 #define NWF_SET_TYPE_BITS 6              /* nft: a concatenation's type is its parts' types, six bits each */
 #define NWF_SET_TYPE_INTEGER 4           /* nft: TYPE_INTEGER */
 #define NWF_SET_TYPE_INET_PROTOCOL 12    /* nft: TYPE_INET_PROTOCOL */
+
+/* linux/netfilter/nf_tables.h from 6.9 on: NFT_TABLE_F_PERSIST, the table outlives its owner. */
+#define NWF_TABLE_PERSIST 0x4u
+#define NWF_TABLE_OWNED (NFT_TABLE_F_OWNER | NWF_TABLE_PERSIST)
 
 /* The kernel's NFT_RULE_MAXEXPRS (net/netfilter/nf_tables_api.c): more and a rule is refused. */
 #define NWF_RULE_EXPRS_MAX 128
@@ -64,9 +73,11 @@ struct nlmsghdr *nwf_kernel_request(NwfKernel *kernel, void *buffer, guint subsy
 /** Where a message comes from, to name the culprit when the kernel refuses it. */
 typedef struct {
   gsize offset; /* in the batch */
-  guint change; /* index in the changes */
+  guint change; /* index in the changes; NWF_ORIGIN_TABLE: none of them, but the table they are made to */
   guint item;   /* of its chain's rules, of its set's elements, or more changes on: the first element */
 } NwfOrigin;
+
+#define NWF_ORIGIN_TABLE G_MAXUINT
 
 /** What a batch leaves in the first rule of one chain (mark.c). All zero: nothing. */
 typedef struct {
@@ -84,6 +95,7 @@ typedef struct {
   const NwfMark *mark;    /* borrowed, or NULL */
   const NwfChain *marked; /* the chain whose first rule gets it */
   guint32 seq;            /* of the message that begins the batch; message i of @origins has seq + 1 + i */
+  guint32 table_flags;    /* of a table that is added */
   guint32 set_id;         /* the last given to a new set */
   GArray *origins;        /* of NwfOrigin */
 } NwfBatch;
@@ -110,6 +122,8 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(NwfBatch, nwf_batch_clear)
 
 /** Appends the messages of all @changes. */
 gboolean nwf_encode_changes(NwfBatch *batch, const GArray *changes, GError **error);
+/** The table, with @batch's flags. */
+void nwf_encode_table(NwfBatch *batch, gboolean add, guint change);
 void nwf_encode_set(NwfBatch *batch, const NwfSet *set, guint change);
 /** Appends @count elements as messages of bounded size; @first is the origin's item of the first. */
 void nwf_encode_elements(NwfBatch *batch, guint message, const NwfSet *set, const NwfElement *const *elements,
@@ -133,10 +147,18 @@ guint64 nwf_mark_hash(const NwfRuleset *want, const guint64 key[2]);
  * FALSE says nothing. */
 gboolean nwf_mark_proves(NwfKernel *kernel, const NwfRuleset *want);
 
+/* --- owner.c --- */
+
+/** What a batch with @changes needs for the table to be ours, before the changes are put into it. */
+void nwf_owner_begin(const NwfKernel *kernel, NwfBatch *batch, const GArray *changes);
+/** A batch with @changes holds. */
+void nwf_owner_done(NwfKernel *kernel, const GArray *changes);
+
 /* --- culprit.c --- */
 
 /** Sets @error to what was refused and why. */
-void nwf_culprit_error(GError **error, const NwfBatch *batch, const GArray *changes, const NwfBatchAnswer *answer);
+void nwf_culprit_error(GError **error, NwfKernel *kernel, const NwfBatch *batch, const GArray *changes,
+                       const NwfBatchAnswer *answer);
 
 /* --- typeof.c: how nft writes down what a set's key was made of --- */
 
@@ -153,6 +175,7 @@ gboolean nwf_typeof_get(const guint8 *data, gsize length, guint n_fields, NwfFie
 typedef struct {
   NwfRuleset *ruleset;
   gboolean table;  /* our table was there */
+  guint32 flags;   /* its flags */
   guint32 use;     /* what it says it holds */
   guint32 objects; /* chains and sets that were told of */
   NwfChain *chain; /* of the last rule, since rules come chain by chain */

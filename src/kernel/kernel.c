@@ -16,11 +16,14 @@ static gboolean commit(NwfKernel *kernel, const GArray *changes, guint32 generat
   nwf_batch_init(&batch, kernel->seq, generation);
   batch.mark = mark;
   batch.marked = marked;
+  nwf_owner_begin(kernel, &batch, changes);
   if (!nwf_encode_changes(&batch, changes, error))
     return FALSE;
-  if (nwf_batch_send(kernel, &batch, TRUE, &answer))
+  if (nwf_batch_send(kernel, &batch, TRUE, &answer)) {
+    nwf_owner_done(kernel, changes);
     return TRUE;
-  nwf_culprit_error(error, &batch, changes, &answer);
+  }
+  nwf_culprit_error(error, kernel, &batch, changes, &answer);
   g_free(answer.text);
   return FALSE;
 }
@@ -71,7 +74,9 @@ static gboolean attempt(NwfKernel *kernel, const NwfKernelUpdate *update, GError
   g_autoptr(NwfRuleset) have = NULL;
   g_autoptr(NwfRuleset) made = NULL;
   guint32 generation;
-  if (!update->make && nwf_mark_proves(kernel, update->want)) {
+  /* a mark does not say whose the table is */
+  gboolean settled = !kernel->own || kernel->owns;
+  if (settled && !update->make && nwf_mark_proves(kernel, update->want)) {
     found_done(update);
     return TRUE;
   }
@@ -81,7 +86,8 @@ static gboolean attempt(NwfKernel *kernel, const NwfKernelUpdate *update, GError
     return FALSE;
   const NwfRuleset *want = update->make ? made : update->want;
   g_autoptr(GArray) changes = nwf_ruleset_diff(have, want);
-  if (!update->dry_run && changes->len && !commit_marked(kernel, want, changes, update->stamp, generation, error))
+  gboolean wanted = changes->len || (!settled && want);
+  if (!update->dry_run && wanted && !commit_marked(kernel, want, changes, update->stamp, generation, error))
     return FALSE;
   if (update->done)
     update->done(have, want, changes, update->data);

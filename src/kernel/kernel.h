@@ -18,8 +18,13 @@ void nwf_kernel_close(NwfKernel *kernel);
 /** From now on the table is this socket's own (flags owner and persist, Linux 6.9): nobody else can change it while
  * the socket is open, it stays when the socket closes, and the next owner takes it over as it is. A table that is
  * there without these flags is replaced by one that has them with the next change that is sent; nwf_kernel_install
- * and nwf_kernel_update send one even if its content is what is wanted. On kernels without the flags nothing
- * changes, and FALSE is returned. */
+ * and nwf_kernel_update send one even if its content is what is wanted. What an earlier owner left is taken over
+ * here, which counts as one generation and changes nothing in it. On kernels without the flags nothing
+ * changes, and FALSE is returned; also without CAP_NET_ADMIN.
+ *
+ * Then nwf_kernel_read marks a table without the flags as foreign, so that nwf_ruleset_diff replaces it, and
+ * nwf_kernel_commit answers NWF_ERROR_CHANGED when such a table has taken the place of ours. When somebody
+ * else owns the table, changes fail with NWF_ERROR_KERNEL, and the message says who. */
 gboolean nwf_kernel_own(NwfKernel *kernel);
 /** The process that owns the table (@pid 0: not known, @name of at least 16 bytes, may be empty); FALSE: nobody. */
 gboolean nwf_kernel_owner(NwfKernel *kernel, guint32 *pid, char *name);

@@ -99,14 +99,18 @@ const NwfChain *nwf_mark_place(const NwfRuleset *want) {
   return NULL;
 }
 
+/** The kernel leaves 0 out. */
+static guint32 next_generation(guint32 generation) {
+  return generation + 1 ? generation + 1 : 1;
+}
+
 void nwf_mark_make(NwfMark *mark, const NwfRuleset *want, const guint8 *stamp, guint32 generation) {
   memset(mark->stamp, 0, sizeof mark->stamp);
   if (stamp)
     memcpy(mark->stamp, stamp, sizeof mark->stamp);
   for (guint i = 0; i < G_N_ELEMENTS(mark->key); i++)
     mark->key[i] = (guint64)g_random_int() << 32 | g_random_int();
-  /* the next generation; the kernel leaves 0 out */
-  mark->generation = generation + 1 ? generation + 1 : 1;
+  mark->generation = next_generation(generation);
   mark->hash = nwf_mark_hash(want, mark->key);
 }
 
@@ -118,6 +122,11 @@ static int take_mark(const struct nlmsghdr *message, void *data) {
   if (value && length == sizeof(NwfMark))
     memcpy(data, value, sizeof(NwfMark));
   return MNL_CB_OK;
+}
+
+/** Whether nothing was written since the mark of @marked: what only took the table over wrote nothing. */
+static gboolean is_present(const NwfKernel *kernel, guint32 marked, guint32 generation) {
+  return marked == generation || (kernel->adopted == generation && next_generation(marked) == generation);
 }
 
 /** The mark in a chain's rules, if it speaks of the present. */
@@ -132,7 +141,7 @@ static gboolean read_mark(NwfKernel *kernel, const char *chain, NwfMark *mark) {
   mnl_attr_put_strz(request, NFTA_RULE_CHAIN, chain);
   /* the generation after the mark: what was committed in between makes them differ */
   return nwf_kernel_talk(kernel, request, take_mark, mark, &code) && mark->generation &&
-         nwf_kernel_generation(kernel, &generation, NULL) && generation == mark->generation;
+         nwf_kernel_generation(kernel, &generation, NULL) && is_present(kernel, mark->generation, generation);
 }
 
 gboolean nwf_mark_proves(NwfKernel *kernel, const NwfRuleset *want) {

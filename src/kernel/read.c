@@ -71,6 +71,9 @@ static gboolean read_once(NwfKernel *kernel, NwfRuleset **ruleset, int *code) {
   if (!ok && !absent && *code == ENOENT)
     *code = EINTR;
   *ruleset = nwf_decoder_finish(&decoder);
+  /* a table gets an owner who keeps it only when it is made: another one has to take its place */
+  if (*ruleset && kernel->own && !(decoder.flags & NWF_TABLE_PERSIST))
+    (*ruleset)->foreign = TRUE;
   if (ok || absent)
     return TRUE;
   g_clear_pointer(ruleset, nwf_ruleset_free);

@@ -2,6 +2,7 @@
 #include "kernel-help.h"
 
 #include <sched.h>
+#include <string.h>
 #include <unistd.h>
 
 /** A kernel in an empty namespace; NULL: skipped. */
@@ -52,6 +53,27 @@ NwfRuleset *nwf_test_read(NwfKernel *kernel) {
   NwfRuleset *ruleset = NULL;
   nwf_kernel_read(kernel, &ruleset, NULL, &error);
   g_assert_no_error(error);
+  return ruleset;
+}
+
+NwfRuleset *nwf_test_ports(guint n) {
+  static const NwfField key[] = {NWF_FIELD_IIFNAME, NWF_FIELD_ETHER_TYPE};
+  NwfRuleset *ruleset = nwf_ruleset_new();
+  NwfSet *map = nwf_ruleset_add_set(ruleset, "from_port", key, 2);
+  map->is_map = TRUE;
+  for (guint i = 0; i < n; i++) {
+    guint8 value[NWF_KEY_MAX] = {[16] = 8};
+    g_snprintf((char *)value, 16, "vnet%u", i);
+    NwfVerdict verdict = {.kind = NWF_VERDICT_ACCEPT};
+    nwf_set_add_element(ruleset, map, value, NULL, &verdict, NULL);
+  }
+  NwfChain *base = nwf_ruleset_add_chain(ruleset, "prerouting", NWF_HOOK_PREROUTING, -150);
+  NwfExpr exprs[2] = {{.kind = NWF_EXPR_LOOKUP, .lookup = {.n_fields = 2, .set = "from_port"}},
+                      {.kind = NWF_EXPR_VERDICT, .verdict = {.kind = NWF_VERDICT_DROP}}};
+  memcpy(exprs[0].lookup.fields, key, sizeof key);
+  nwf_chain_add_rule(ruleset, base, &exprs[0], 1, NULL);
+  nwf_chain_add_rule(ruleset, base, &exprs[1], 1, NULL);
+  nwf_ruleset_sort(ruleset);
   return ruleset;
 }
 

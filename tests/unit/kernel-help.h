@@ -14,4 +14,6 @@ void nwf_test_run(const char *command);
 /** Installs; the number of changes. */
 guint nwf_test_install(NwfKernel *kernel, const NwfRuleset *want);
 NwfRuleset *nwf_test_read(NwfKernel *kernel);
+/** A table of @n ports, vnet0 and on, each of which may send IPv4 only. */
+NwfRuleset *nwf_test_ports(guint n);
 void nwf_assert_holds(NwfKernel *kernel, const NwfRuleset *want);
