@@ -223,6 +223,7 @@ typedef struct {
   NwfHook hook;
   int priority;  /* base chains; their policy is always accept */
   GArray *rules; /* of NwfNftRule */
+  guint uses;    /* counted by ruleset/references.c */
 } NwfChain;
 
 typedef struct {
@@ -244,6 +245,8 @@ typedef struct {
   guint32 size;      /* 0: no limit given */
   GArray *elements;  /* of NwfElement, ordered by key once nwf_ruleset_sort was called */
   const char *comment;
+  guint uses;     /* counted by ruleset/references.c */
+  guint deciding; /* likewise: elements of a dispatch map whose verdict is not accept */
 } NwfSet;
 
 typedef struct NwfRuleset {
@@ -253,6 +256,7 @@ typedef struct NwfRuleset {
   GHashTable *set_by_name;
   GStringChunk *strings;
   GPtrArray *blocks; /* memory of the expressions */
+  struct NwfReferences *references; /* ruleset/references.h; NULL: not counted */
   gboolean foreign;  /* read back with what no ruleset of ours has (a flowtable, a set of another type, a
                         policy): the table as a whole is to be replaced */
 } NwfRuleset;
@@ -296,7 +300,8 @@ void nwf_ruleset_sort(NwfRuleset *ruleset);
  * begin with "from_" or "to_" or "forward_". */
 GPtrArray *nwf_ruleset_ports(const NwfRuleset *ruleset);
 
-/** Takes the port's elements out of the dispatch maps; FALSE when it has none. */
+/** Takes the port's elements out of the dispatch maps and of the sets that hold its values; FALSE when no map has
+ * one. */
 gboolean nwf_ruleset_remove_port(NwfRuleset *ruleset, const char *port);
 /** Removes the chains and sets that nothing leads to from a base chain. */
 void nwf_ruleset_prune(NwfRuleset *ruleset);
@@ -312,6 +317,7 @@ GArray *nwf_ruleset_port_infos(const NwfRuleset *ruleset);
 
 /** What of the kernel's features the ruleset's rules use (NwfFeatures). */
 guint nwf_ruleset_features(const NwfRuleset *ruleset);
+guint nwf_chain_features(const NwfChain *chain);
 
 /** Fields count by their place in the frame, not by their name, here and in nwf_chain_equal. */
 gboolean nwf_expr_equal(const NwfExpr *a, const NwfExpr *b);

@@ -14,15 +14,19 @@ static guint expr_features(const NwfExpr *expr) {
   }
 }
 
+guint nwf_chain_features(const NwfChain *chain) {
+  guint features = 0;
+  for (guint j = 0; j < chain->rules->len; j++) {
+    const NwfNftRule *rule = &g_array_index(chain->rules, NwfNftRule, j);
+    for (guint k = 0; k < rule->n_exprs; k++)
+      features |= expr_features(&rule->exprs[k]);
+  }
+  return features;
+}
+
 guint nwf_ruleset_features(const NwfRuleset *ruleset) {
   guint features = 0;
-  for (guint i = 0; i < ruleset->chains->len; i++) {
-    const GArray *rules = ((NwfChain *)g_ptr_array_index(ruleset->chains, i))->rules;
-    for (guint j = 0; j < rules->len; j++) {
-      const NwfNftRule *rule = &g_array_index(rules, NwfNftRule, j);
-      for (guint k = 0; k < rule->n_exprs; k++)
-        features |= expr_features(&rule->exprs[k]);
-    }
-  }
+  for (guint i = 0; i < ruleset->chains->len; i++)
+    features |= nwf_chain_features(g_ptr_array_index(ruleset->chains, i));
   return features;
 }
