@@ -27,6 +27,7 @@ void nwf_port_clear(NwfPort *port) {
   nwf_parameters_free(port->parameters);
   g_free(port->filter_name);
   g_clear_pointer(&port->own_values, g_array_unref);
+  g_clear_pointer(&port->places, g_array_unref);
 }
 
 static void reset(NwfPort *port, const NwfBinding *binding) {
@@ -96,6 +97,7 @@ NwfRuleset *nwf_compile(const NwfFilterStore *store, NwfBinding *const *bindings
   if (!ok)
     return NULL;
   nwf_dispatch_finish(ruleset);
+  nwf_ruleset_prune(ruleset); /* chains and sets of rules that then turned out to be out of reach */
   nwf_ruleset_sort(ruleset);
   return g_steal_pointer(&ruleset);
 }

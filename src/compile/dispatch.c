@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /* The maps by which a frame finds its port's rules, and the base chains that look there. */
 #include "compile/internal.h"
+#include "ruleset/references.h"
 
 #include <string.h>
 
@@ -34,6 +35,13 @@ static NwfSet *map_for(NwfRuleset *ruleset, const Stage *stage, gboolean typed) 
   return map;
 }
 
+void nwf_port_element(NwfPort *port, NwfSet *set, const guint8 *key, const NwfVerdict *verdict, const char *comment) {
+  NwfPlace place = {.set = set, .index = set->elements->len};
+  nwf_set_add_element(port->ruleset, set, key, NULL, verdict, comment);
+  if (port->places)
+    g_array_append_val(port->places, place);
+}
+
 static void add_entry(NwfPort *port, const Stage *stage, int ethertype, NwfVerdict verdict, const char *comment) {
   guint8 key[NWF_KEY_MAX] = {0};
   memcpy(key, port->binding->port, strlen(port->binding->port));
@@ -42,7 +50,7 @@ static void add_entry(NwfPort *port, const Stage *stage, int ethertype, NwfVerdi
     key[16] = (guint8)(ethertype >> 8);
     key[17] = (guint8)ethertype;
   }
-  nwf_set_add_element(port->ruleset, map_for(port->ruleset, stage, typed), key, NULL, &verdict, comment);
+  nwf_port_element(port, map_for(port->ruleset, stage, typed), key, &verdict, comment);
 }
 
 static const char *ethertype_label(int ethertype, char buffer[16]) {
@@ -259,19 +267,42 @@ static void add_base_chain(NwfRuleset *ruleset, const Stage *stage) {
   }
 }
 
-static gboolean decides(const NwfRuleset *ruleset, const char *name) {
-  const NwfSet *map = name ? nwf_ruleset_set(ruleset, name) : NULL;
+static const Stage *const stages[NWF_N_DISPATCH_STAGES] = {&from_port, &forward, &to_port};
+
+NwfChain *nwf_dispatch_chain(const NwfRuleset *ruleset, guint stage) {
+  return nwf_ruleset_chain(ruleset, stages[stage]->chain);
+}
+
+NwfSet *nwf_dispatch_map(const NwfRuleset *ruleset, guint stage, gboolean other) {
+  const char *name = other ? stages[stage]->other : stages[stage]->map;
+  return name ? nwf_ruleset_set(ruleset, name) : NULL;
+}
+
+static gboolean map_decides(const NwfRuleset *ruleset, const NwfSet *map) {
+  if (map && ruleset->references)
+    return map->deciding > 0;
   for (guint i = 0; map && i < map->elements->len; i++)
     if (g_array_index(map->elements, NwfElement, i).verdict.kind != NWF_VERDICT_ACCEPT)
       return TRUE;
   return FALSE;
 }
 
+static gboolean stage_decides(const NwfRuleset *ruleset, guint stage) {
+  return map_decides(ruleset, nwf_dispatch_map(ruleset, stage, FALSE)) ||
+         map_decides(ruleset, nwf_dispatch_map(ruleset, stage, TRUE));
+}
+
+gboolean nwf_dispatch_decides(const NwfRuleset *ruleset, const char *name) {
+  for (guint i = 0; i < G_N_ELEMENTS(stages); i++)
+    if (strcmp(name, stages[i]->chain) == 0 || strcmp(name, stages[i]->map) == 0 ||
+        g_strcmp0(name, stages[i]->other) == 0)
+      return stage_decides(ruleset, i);
+  return FALSE;
+}
+
 /* A hook where every port's verdict is accept would only cost time. */
 void nwf_dispatch_finish(NwfRuleset *ruleset) {
-  const Stage *stages[] = {&from_port, &forward, &to_port};
   for (guint i = 0; i < G_N_ELEMENTS(stages); i++)
-    if (!nwf_ruleset_chain(ruleset, stages[i]->chain) &&
-        (decides(ruleset, stages[i]->map) || decides(ruleset, stages[i]->other)))
+    if (!nwf_dispatch_chain(ruleset, i) && stage_decides(ruleset, i))
       add_base_chain(ruleset, stages[i]);
 }

@@ -75,6 +75,7 @@ typedef struct {
   GArray *own_values;  /* share.c's */
   char *filter_name;   /* the binding's filter's, as it stands in names of chains */
   GHashTable *reached; /* NwfRule * that made it into a list; NULL: nobody asks */
+  GArray *places;      /* of NwfPlace: the elements that the port was given; NULL: nobody asks */
   gsize instances;     /* rules made so far, against NWF_INSTANCES_MAX */
   guint n_connlimits;
 } NwfPort;
@@ -211,8 +212,16 @@ const char *nwf_format_hash(guint64 hash, char digits[17]);
 /* dispatch.c */
 /** Compiles a port whose rules are collected and sorted: chains, and an entry in each map. */
 gboolean nwf_dispatch_port(NwfPort *port, GError **error);
+/** Appends an element of the port's to a map, or with @verdict NULL to a set, whose key begins with the port. */
+void nwf_port_element(NwfPort *port, NwfSet *set, const guint8 *key, const NwfVerdict *verdict, const char *comment);
 /** Adds the base chains whose maps hold anything but accept. */
 void nwf_dispatch_finish(NwfRuleset *ruleset);
+#define NWF_N_DISPATCH_STAGES 3
+/** A stage's base chain, and its maps; NULL: not there. */
+NwfChain *nwf_dispatch_chain(const NwfRuleset *ruleset, guint stage);
+NwfSet *nwf_dispatch_map(const NwfRuleset *ruleset, guint stage, gboolean other);
+/** Whether the stage to which the base chain or map of this name belongs decides anything. */
+gboolean nwf_dispatch_decides(const NwfRuleset *ruleset, const char *name);
 
 /* compile.c */
 void nwf_port_init(NwfPort *port, const NwfFilterStore *store, NwfRuleset *ruleset, const NwfCompileOptions *options);

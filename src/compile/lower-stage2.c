@@ -177,7 +177,8 @@ static gboolean lower_state(NwfLower *lower, GError **error) {
   return TRUE;
 }
 
-/* Each rule instance counts for itself: the set's name holds the port's and a running number. */
+/* Each rule instance counts for itself: the set's name holds the port's and a running number. The limit stands in
+ * it, too, since the kernel keeps that in the elements, and the family, so that equal names are equal sets. */
 static gboolean lower_connlimit(NwfLower *lower, gboolean ipv6, GError **error) {
   if (!NWF_HAS(lower, NWF_ATTR_CONNLIMIT_ABOVE))
     return TRUE;
@@ -188,8 +189,13 @@ static gboolean lower_connlimit(NwfLower *lower, gboolean ipv6, GError **error) 
   NwfRuleset *ruleset = lower->port->ruleset;
   NwfField field = ipv6 ? NWF_FIELD_IP6_SADDR : NWF_FIELD_IP_SADDR;
   g_autofree char *port = nwf_sanitise(lower->port->binding->port);
-  g_autofree char *name = g_strdup_printf("connlimit-%s-%u", port, lower->port->n_connlimits++);
-  NwfSet *set = nwf_ruleset_add_set(ruleset, name, &field, 1);
+  g_autofree char *name =
+      g_strdup_printf("connlimit%s-%s-%u-%s%u", ipv6 ? "6" : "", port, lower->port->n_connlimits++,
+                      NWF_NEGATED(lower, NWF_ATTR_CONNLIMIT_ABOVE) ? "upto" : "over",
+                      NWF_NUMBER(lower, NWF_ATTR_CONNLIMIT_ABOVE));
+  NwfSet *set = nwf_ruleset_set(ruleset, name); /* the port had it before an edit */
+  if (!set)
+    set = nwf_ruleset_add_set(ruleset, name, &field, 1);
   set->dynamic = TRUE;
   set->size = NWF_CONNLIMIT_SOURCES;
   nwf_conjunctions_add(lower->conjunctions,

@@ -220,10 +220,10 @@ static NwfSet *set_for(NwfRuleset *ruleset, const NwfExpr *expr, const char *pre
   }
 }
 
-static void fill_set(NwfRuleset *ruleset, const Lookup *lookup, NwfSet *set) {
+static void fill_set(NwfPort *port, const Lookup *lookup, NwfSet *set) {
   lookup->lookup->lookup.set = set->name;
   for (guint i = 0; i < lookup->keys->len; i++)
-    nwf_set_add_element(ruleset, set, (const guint8 *)lookup->keys->data + i * NWF_KEY_MAX, NULL, NULL, NULL);
+    nwf_port_element(port, set, (const guint8 *)lookup->keys->data + i * NWF_KEY_MAX, NULL, NULL);
 }
 
 GArray *nwf_share_steps(NwfPort *port, GArray *steps, gboolean out, int ethertype, const char *label) {
@@ -241,7 +241,7 @@ GArray *nwf_share_steps(NwfPort *port, GArray *steps, gboolean out, int ethertyp
   g_autofree char *prefix = g_strconcat("ports-", out ? "out" : "in", "-", label, NULL);
   for (guint i = 0; i < lookups->len; i++) {
     const Lookup *lookup = &g_array_index(lookups, Lookup, i);
-    fill_set(port->ruleset, lookup, set_for(port->ruleset, lookup->lookup, prefix, hash, i));
+    fill_set(port, lookup, set_for(port->ruleset, lookup->lookup, prefix, hash, i));
   }
   return shared;
 }

@@ -2,12 +2,13 @@
 /* What of a table belongs to a port. */
 #include <nwfilter-nft/ruleset.h>
 
+#include "ruleset/references.h"
+
 #include <net/if.h>
 #include <string.h>
 
 static gboolean is_dispatch(const NwfSet *set) {
-  return set->is_map && set->n_fields > 0 &&
-         (set->fields[0] == NWF_FIELD_IIFNAME || set->fields[0] == NWF_FIELD_OIFNAME);
+  return set->is_map && nwf_set_is_by_port(set);
 }
 
 static gboolean is_of_port(const NwfElement *element, const char *port) {
@@ -52,6 +53,7 @@ static void reach_chain(Reach *reach, const NwfChain *chain) {
 }
 
 void nwf_ruleset_prune(NwfRuleset *ruleset) {
+  nwf_ruleset_drop_references(ruleset);
   Reach reach = {.ruleset = ruleset};
   reach.chains = g_hash_table_new(g_str_hash, g_str_equal);
   reach.sets = g_hash_table_new(g_str_hash, g_str_equal);
@@ -86,14 +88,15 @@ void nwf_ruleset_prune(NwfRuleset *ruleset) {
 
 gboolean nwf_ruleset_remove_port(NwfRuleset *ruleset, const char *port) {
   gboolean found = FALSE;
+  nwf_ruleset_drop_references(ruleset);
   for (guint i = 0; i < ruleset->sets->len; i++) {
     NwfSet *set = g_ptr_array_index(ruleset->sets, i);
-    if (!is_dispatch(set))
+    if (!nwf_set_is_by_port(set))
       continue;
     for (guint j = set->elements->len; j-- > 0;)
       if (is_of_port(&g_array_index(set->elements, NwfElement, j), port)) {
         g_array_remove_index(set->elements, j);
-        found = TRUE;
+        found |= is_dispatch(set);
       }
   }
   return found;

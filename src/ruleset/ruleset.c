@@ -4,6 +4,8 @@
  */
 #include <nwfilter-nft/ruleset.h>
 
+#include "ruleset/references.h"
+
 #include <string.h>
 
 #define BLOCK_EXPRS 512
@@ -41,6 +43,7 @@ NwfRuleset *nwf_ruleset_new(void) {
 void nwf_ruleset_free(NwfRuleset *ruleset) {
   if (!ruleset)
     return;
+  nwf_ruleset_drop_references(ruleset);
   g_hash_table_unref(ruleset->chain_by_name);
   g_hash_table_unref(ruleset->set_by_name);
   g_ptr_array_unref(ruleset->chains);
@@ -87,12 +90,21 @@ NwfSet *nwf_ruleset_set(const NwfRuleset *ruleset, const char *name) {
   return g_hash_table_lookup(ruleset->set_by_name, name);
 }
 
+/* What was added last is taken away most often. */
+static void remove_pointer(GPtrArray *array, gpointer pointer) {
+  for (guint i = array->len; i-- > 0;)
+    if (g_ptr_array_index(array, i) == pointer) {
+      g_ptr_array_remove_index(array, i);
+      return;
+    }
+}
+
 void nwf_ruleset_remove_chain(NwfRuleset *ruleset, const char *name) {
   NwfChain *chain = nwf_ruleset_chain(ruleset, name);
   if (!chain)
     return;
   g_hash_table_remove(ruleset->chain_by_name, name);
-  g_ptr_array_remove(ruleset->chains, chain);
+  remove_pointer(ruleset->chains, chain);
 }
 
 void nwf_ruleset_remove_set(NwfRuleset *ruleset, const char *name) {
@@ -100,7 +112,7 @@ void nwf_ruleset_remove_set(NwfRuleset *ruleset, const char *name) {
   if (!set)
     return;
   g_hash_table_remove(ruleset->set_by_name, name);
-  g_ptr_array_remove(ruleset->sets, set);
+  remove_pointer(ruleset->sets, set);
 }
 
 static NwfExpr *take_exprs(NwfRuleset *ruleset, guint n) {
@@ -210,6 +222,7 @@ static gboolean elements_sorted(const GArray *elements) {
 }
 
 void nwf_ruleset_sort(NwfRuleset *ruleset) {
+  nwf_ruleset_drop_references(ruleset);
   g_ptr_array_sort(ruleset->chains, compare_chains);
   g_ptr_array_sort(ruleset->sets, compare_sets);
   for (guint i = 0; i < ruleset->sets->len; i++) {

@@ -134,10 +134,14 @@ static gboolean extend_once(NwfKernel *kernel, const Bench *bench, const NwfFilt
   g_autofree char *path = guests_binding_path(bench->folder, PORTS);
   gint64 start = bench_clock_wall();
   g_autoptr(NwfBinding) binding = nwf_binding_parse_file(path, error);
-  g_autoptr(GArray) changes = binding ? nwf_compile_extend(table, store, binding, &options, error) : NULL;
-  if (!changes || !nwf_kernel_generation(kernel, &generation, error) ||
-      !nwf_kernel_commit(kernel, changes, generation, error))
+  NwfEdit *edit = nwf_edit_new(table);
+  if (!binding || !nwf_edit_add(edit, store, binding, &options, error) ||
+      !nwf_kernel_generation(kernel, &generation, error) ||
+      !nwf_kernel_commit(kernel, nwf_edit_changes(edit), generation, error)) {
+    nwf_edit_undo(edit);
     return FALSE;
+  }
+  nwf_edit_keep(edit);
   *took = bench_clock_wall() - start;
   return TRUE;
 }

@@ -96,50 +96,6 @@ static void ports_with_equal_rules_share_a_chain(void) {
                   g_array_index(map->elements, NwfElement, 1).verdict.chain);
 }
 
-/* One port after the other gives the table of all; each change can be sent as it is made. */
-static void extending_gives_what_compiling_all_gives(void) {
-  g_autoptr(NwfFilterStore) store = nwf_filter_store_new();
-  put(store, "<filter name='f'><rule action='accept' direction='out'><arp arpsrcmacaddr='$MAC'/></rule>"
-             "<rule action='drop' direction='in'><tcp dstportstart='25'/></rule>"
-             "<rule action='drop' direction='out'><ip srcipaddr='10.0.0.1'/></rule>"
-             "<rule action='drop' direction='out' priority='900'><mac protocolid='arp'/></rule></filter>");
-  NwfBinding *all[3];
-  g_autoptr(GError) error = NULL;
-  g_autoptr(NwfRuleset) grown = nwf_ruleset_new();
-  guint n_changes[3];
-  for (guint i = 0; i < 3; i++) {
-    g_autofree char *port = g_strdup_printf("vnet%u", i);
-    all[i] = bind("f", port);
-    all[i]->mac[5] = (guint8)i;
-    g_autoptr(GArray) changes = nwf_compile_extend(grown, store, all[i], NULL, &error);
-    g_assert_no_error(error);
-    n_changes[i] = changes->len;
-  }
-  g_assert_cmpuint(n_changes[0], >, n_changes[1]);
-  g_assert_cmpuint(n_changes[1], ==, n_changes[2]);
-  g_autoptr(NwfRuleset) whole = nwf_compile(store, all, 3, NULL, &error);
-  nwf_ruleset_sort(grown);
-  g_autoptr(GArray) difference = nwf_ruleset_diff(grown, whole);
-  g_assert_cmpuint(difference->len, ==, 0);
-  for (guint i = 0; i < 3; i++)
-    nwf_binding_free(all[i]);
-}
-
-static void failed_extension_leaves_nothing(void) {
-  g_autoptr(NwfFilterStore) store = nwf_filter_store_new();
-  put(store, "<filter name='good'><rule action='drop' direction='out'><arp arpsrcmacaddr='$MAC'/></rule></filter>");
-  put(store, "<filter name='bad'><filterref filter='good'/><rule action='drop' direction='in'>"
-             "<ip protocol='tcp' dstportstart='9' dstportend='8'/></rule></filter>");
-  g_autoptr(NwfRuleset) ruleset = compile(store, "good");
-  g_autoptr(NwfRuleset) before = nwf_ruleset_copy(ruleset);
-  g_autoptr(NwfBinding) binding = bind("bad", "vnet1");
-  g_autoptr(GError) error = NULL;
-  g_assert_null(nwf_compile_extend(ruleset, store, binding, NULL, &error));
-  g_assert_error(error, NWF_ERROR, NWF_ERROR_INVALID);
-  g_autoptr(GArray) difference = nwf_ruleset_diff(before, ruleset);
-  g_assert_cmpuint(difference->len, ==, 0);
-}
-
 static void many_addresses_become_a_set(void) {
   g_autoptr(NwfFilterStore) store = nwf_filter_store_new();
   put(store, "<filter name='f'><rule action='accept' direction='out'><ip srcipaddr='$IP'/></rule>"
@@ -404,8 +360,6 @@ int main(int argc, char **argv) {
   TEST("dispatch", empty_filter_still_has_its_entries);
   TEST("dispatch", decided_class_is_a_plain_verdict);
   TEST("dispatch", ports_with_equal_rules_share_a_chain);
-  TEST("dispatch", extending_gives_what_compiling_all_gives);
-  TEST("dispatch", failed_extension_leaves_nothing);
   TEST("dispatch", many_addresses_become_a_set);
   TEST("dispatch", sub_chain_that_only_returns_is_no_return_of_root);
   TEST("dispatch", rarp_addresses_are_looked_up_as_bytes);
