@@ -30,16 +30,16 @@ typedef enum {
 typedef enum { NWF_LOG_DEBUG, NWF_LOG_INFO, NWF_LOG_WARNING, NWF_LOG_ERROR } NwfLogLevel;
 
 typedef struct {
-  const char *filter_dir;  /* NAME.xml; made when it is not there */
-  const char *binding_dir; /* PORT.xml, <filterbindingstatus> */
-  const char *lease_file;  /* DHCP leases in the stock driver's format */
-  const char *state_dir;   /* what else was learned, PORT.state */
-  gboolean read_only;      /* filters can be looked at, bindings are refused, the kernel is left alone */
-  gboolean keep_stock;     /* leave the stock driver's chains alone */
-  gboolean no_bus;         /* do not look for firewalld on the system bus */
-  gboolean keep_flows;     /* a deleted binding's established connections stay in conntrack */
+  const char *filter_dir;         /* NAME.xml; made when it is not there */
+  const char *binding_dir;        /* PORT.xml, <filterbindingstatus> */
+  const char *lease_file;         /* DHCP leases in the stock driver's format */
+  const char *state_dir;          /* what else was learned, PORT.state */
+  gboolean read_only;             /* filters can be looked at, bindings are refused, the kernel is left alone */
+  gboolean keep_stock;            /* leave the stock driver's chains alone */
+  gboolean no_bus;                /* do not look for firewalld on the system bus */
+  gboolean keep_flows;            /* a deleted binding's established connections stay in conntrack */
   gboolean cut_flows_on_redefine; /* ports whose filter is redefined lose theirs */
-  guint16 log_group;       /* NFLOG group for learning; 0: NWF_ENGINE_LOG_GROUP */
+  guint16 log_group;              /* NFLOG group for learning; 0: NWF_ENGINE_LOG_GROUP */
   void (*log)(NwfLogLevel level, const char *message, gpointer data); /* may be NULL */
   gpointer data;
 } NwfEngineConfig;

@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/* Bindings: looking them up, binding and unbinding ports. */
+#include "engine/internal.h"
+
+#include <nwfilter-nft/xml.h>
+
+#include <string.h>
+
+void nwf_binding_head_clear(NwfBindingHead *head) {
+  g_clear_pointer(&head->port, g_free);
+  g_clear_pointer(&head->filter, g_free);
+  g_clear_pointer(&head->owner_name, g_free);
+}
+
+static void clear_head(gpointer head) {
+  nwf_binding_head_clear(head);
+}
+
+static void fill_head(NwfBindingHead *head, const NwfBinding *binding) {
+  head->port = g_strdup(binding->port);
+  head->filter = g_strdup(binding->filter);
+  head->owner_name = g_strdup(binding->owner_name);
+  memcpy(head->owner_uuid, binding->owner_uuid, NWF_UUID_LEN);
+}
+
+/* What cannot be read does not exist for anybody but the kernel. */
+static NwfEnginePort *port_or_error(const NwfEngine *engine, const char *name, GError **error) {
+  NwfEnginePort *port = nwf_engine_port(engine, name);
+  if (port && !port->unreadable)
+    return port;
+  g_set_error(error, NWF_ENGINE_ERROR, NWF_ENGINE_ERROR_NO_BINDING, "no nwfilter binding for port dev '%s'", name);
+  return NULL;
+}
+
+GArray *nwf_engine_bindings(NwfEngine *engine) {
+  GArray *heads = g_array_new(FALSE, TRUE, sizeof(NwfBindingHead));
+  g_array_set_clear_func(heads, clear_head);
+  nwf_engine_lock(engine);
+  g_autoptr(GPtrArray) ports = nwf_engine_ports(engine);
+  for (guint i = 0; i < ports->len; i++) {
+    const NwfEnginePort *port = g_ptr_array_index(ports, i);
+    if (port->unreadable)
+      continue;
+    NwfBindingHead head = {0};
+    fill_head(&head, port->binding);
+    g_array_append_val(heads, head);
+  }
+  nwf_engine_unlock(engine);
+  return heads;
+}
+
+gboolean nwf_engine_binding(NwfEngine *engine, const char *name, NwfBindingHead *head, GError **error) {
+  nwf_engine_lock(engine);
+  const NwfEnginePort *port = port_or_error(engine, name, error);
+  if (port)
+    fill_head(head, port->binding);
+  nwf_engine_unlock(engine);
+  return port != NULL;
+}
+
+char *nwf_engine_binding_xml(NwfEngine *engine, const char *name, GError **error) {
+  nwf_engine_lock(engine);
+  const NwfEnginePort *port = port_or_error(engine, name, error);
+  char *xml = port ? nwf_binding_format(port->binding) : NULL;
+  nwf_engine_unlock(engine);
+  return xml;
+}
+
+static gboolean install_one(NwfEngine *engine, NwfEnginePort *port, GError **error) {
+  g_autoptr(GPtrArray) ports = g_ptr_array_new();
+  g_ptr_array_add(ports, port);
+  return nwf_install_ports(engine, ports, TRUE, error);
+}
+
+/* --- bind --- */
+
+static gboolean write_binding(const NwfEngine *engine, const NwfBinding *binding, GError **error) {
+  g_autofree char *path = nwf_storage_binding_path(engine, binding->port);
+  g_autofree char *text = nwf_storage_binding_text(binding);
+  g_autofree char *temporary = nwf_storage_prepare(path, text, error);
+  if (!temporary)
+    return FALSE;
+  if (nwf_storage_commit(temporary, path, error))
+    return TRUE;
+  nwf_storage_discard(temporary);
+  return FALSE;
+}
+
+static void remove_binding(NwfEngine *engine, const char *port) {
+  g_autofree char *path = nwf_storage_binding_path(engine, port);
+  g_autoptr(GError) error = NULL;
+  if (!nwf_storage_remove(path, &error))
+    nwf_engine_say(engine, NWF_LOG_WARNING, "%s", error->message);
+}
+
+static void forget_learned(NwfEngine *engine, NwfEnginePort *port) {
+  if (port->learning)
+    nwf_learner_remove_port(engine->learner, port->binding->port, TRUE);
+}
+
+/* The file is there before the rules: should the daemon die between the two, the next one binds the port, and a port
+ * that is bound too much is closed, not open. */
+static gboolean bind_port(NwfEngine *engine, NwfEnginePort *port, GError **error) {
+  const char *name = port->binding->port;
+  g_hash_table_insert(engine->ports, port->binding->port, port);
+  gboolean written = write_binding(engine, port->binding, error);
+  if (written && install_one(engine, port, error))
+    return TRUE;
+  if (written)
+    remove_binding(engine, name);
+  forget_learned(engine, port);
+  g_hash_table_steal(engine->ports, name);
+  return FALSE;
+}
+
+static gboolean may_bind(const NwfEngine *engine, GError **error) {
+  if (engine->kernel)
+    return TRUE;
+  g_set_error(error, NWF_ENGINE_ERROR, NWF_ENGINE_ERROR_SESSION,
+              "ports can be bound by the privileged daemon only, not in session mode");
+  return FALSE;
+}
+
+static gboolean bind(NwfEngine *engine, NwfBinding *binding, GError **error) {
+  NwfEnginePort *port = g_new0(NwfEnginePort, 1);
+  NwfEnginePort *there = nwf_engine_port(engine, binding->port);
+  NwfEnginePort *closed = NULL;
+  port->binding = binding;
+  gboolean ok = may_bind(engine, error);
+  if (ok && there && !there->unreadable) {
+    g_set_error(error, NWF_ENGINE_ERROR, NWF_ENGINE_ERROR_EXISTS, "binding '%s' already exists", binding->port);
+    ok = FALSE;
+  }
+  if (ok && there) {
+    closed = there;
+    g_hash_table_steal(engine->ports, binding->port);
+  }
+  ok = ok && bind_port(engine, port, error);
+  if (!ok) {
+    nwf_engine_port_free(port);
+    if (closed)
+      g_hash_table_insert(engine->ports, closed->binding->port, g_steal_pointer(&closed));
+  }
+  nwf_engine_port_free(closed);
+  return ok;
+}
+
+gboolean nwf_engine_bind(NwfEngine *engine, NwfBinding *binding, GError **error) {
+  nwf_engine_lock(engine);
+  gboolean ok = bind(engine, binding, error);
+  nwf_engine_unlock(engine);
+  return ok;
+}
+
+/* --- unbind --- */
+
+static gboolean unbind(NwfEngine *engine, const char *name, GError **error) {
+  NwfEnginePort *port = port_or_error(engine, name, error);
+  if (!port || !may_bind(engine, error))
+    return FALSE;
+  g_autoptr(GArray) flows = engine->config.keep_flows ? NULL : nwf_flows_of(engine, port);
+  port->doomed = TRUE;
+  if (!install_one(engine, port, error)) {
+    port->doomed = FALSE;
+    return FALSE;
+  }
+  remove_binding(engine, name);
+  forget_learned(engine, port);
+  g_hash_table_remove(engine->ports, name);
+  nwf_flows_cut(engine, g_steal_pointer(&flows));
+  return TRUE;
+}
+
+gboolean nwf_engine_unbind(NwfEngine *engine, const char *name, GError **error) {
+  nwf_engine_lock(engine);
+  gboolean ok = unbind(engine, name, error);
+  nwf_engine_unlock(engine);
+  return ok;
+}

@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/* The one thread: what others do to the ruleset, frames that teach addresses, addresses that end, the system bus. */
+#include "engine/internal.h"
+
+#include <glib-unix.h>
+
+/* Frames taken at a time: what they teach is installed in one batch, and others get their turn. */
+#define FRAMES_AT_ONCE 256
+/* Bytes of a frame: a whole DHCP message (RFC 2131 wants 576 to be accepted; Ethernet carries 1,514). */
+#define FRAME_BYTES 1518
+
+/* --- addresses --- */
+
+void nwf_events_rearm(NwfEngine *engine) {
+  if (!engine->events.expiry)
+    return;
+  gint64 next = nwf_learner_next_expiry(engine->learner);
+  gint64 wait = MAX(next - nwf_engine_now(), 0) * G_USEC_PER_SEC;
+  g_source_set_ready_time(engine->events.expiry, next ? g_get_monotonic_time() + wait : -1);
+}
+
+static void describe_change(NwfEngine *engine, const NwfEnginePort *port) {
+  const GPtrArray *ip = nwf_parameters_get(port->effective->parameters, "IP");
+  const GPtrArray *ip6 = nwf_parameters_get(port->effective->parameters, "IPV6");
+  nwf_engine_say(engine, NWF_LOG_DEBUG, "port %s: filter %s with %u IPv4 and %u IPv6 addresses", port->binding->port,
+                 port->effective->filter, ip ? ip->len : 0, ip6 ? ip6->len : 0);
+}
+
+/* Rules for what is known now. Should the kernel not take them, the old ones stay, which allow no address that was
+ * not learned; an address that has ended may then still be in them, so the port is closed. */
+static void addresses_changed(NwfEngine *engine, char *const *names, guint n_names) {
+  g_autoptr(GPtrArray) ports = g_ptr_array_new();
+  g_autoptr(GError) error = NULL;
+  for (guint i = 0; i < n_names; i++) {
+    NwfEnginePort *port = nwf_engine_port(engine, names[i]);
+    if (port && port->learning)
+      g_ptr_array_add(ports, port);
+  }
+  if (ports->len && !nwf_install_ports(engine, ports, FALSE, &error))
+    nwf_engine_say(engine, NWF_LOG_ERROR, "learned addresses cannot be installed: %s", error->message);
+  for (guint i = 0; !error && i < ports->len; i++)
+    describe_change(engine, g_ptr_array_index(ports, i));
+  nwf_events_rearm(engine);
+}
+
+typedef struct {
+  NwfEngine *engine;
+  GHashTable *changed; /* names of ports, owned */
+  gint64 now;
+} Reading;
+
+static void frame_arrived(const NwfNflogFrame *frame, gpointer data) {
+  Reading *reading = data;
+  if (frame->port[0] && nwf_learner_frame(reading->engine->learner, frame->port, frame->from_guest, frame->frame,
+                                          frame->length, reading->now))
+    g_hash_table_add(reading->changed, g_strdup(frame->port));
+}
+
+static gboolean on_frames(gint fd, GIOCondition condition, gpointer data) {
+  NwfEngine *engine = data;
+  g_autoptr(GHashTable) changed = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+  g_autoptr(GError) error = NULL;
+  Reading reading = {.engine = engine, .changed = changed, .now = nwf_engine_now()};
+  guint lost = 0;
+  nwf_engine_lock(engine);
+  gboolean ok = nwf_nflog_read(engine->events.nflog, FRAMES_AT_ONCE, frame_arrived, &reading, &lost, &error);
+  if (lost)
+    nwf_engine_say(engine, NWF_LOG_DEBUG, "frames to learn from were lost %u times", lost);
+  if (g_hash_table_size(changed)) {
+    guint n_names;
+    g_autofree gpointer *names = g_hash_table_get_keys_as_array(changed, &n_names);
+    addresses_changed(engine, (char *const *)names, n_names);
+  }
+  if (!ok)
+    nwf_engine_say(engine, NWF_LOG_ERROR, "no more addresses are learned: %s", error->message);
+  nwf_engine_unlock(engine);
+  return ok ? G_SOURCE_CONTINUE : G_SOURCE_REMOVE;
+}
+
+static gboolean on_expiry(gpointer data) {
+  NwfEngine *engine = data;
+  nwf_engine_lock(engine);
+  g_autoptr(GPtrArray) names = nwf_learner_expire(engine->learner, nwf_engine_now());
+  if (names)
+    addresses_changed(engine, (char *const *)names->pdata, names->len);
+  else
+    nwf_events_rearm(engine);
+  nwf_engine_unlock(engine);
+  return G_SOURCE_CONTINUE;
+}
+
+/* A source that is only ever made ready by its time. */
+static gboolean dispatch_timer(GSource *source, GSourceFunc callback, gpointer data) {
+  g_source_set_ready_time(source, -1);
+  return callback(data);
+}
+
+static GSourceFuncs timer_functions = {.dispatch = dispatch_timer};
+
+/* --- what others do --- */
+
+static gboolean on_watch(gint fd, GIOCondition condition, gpointer data) {
+  NwfEngine *engine = data;
+  NwfKernelWatchEvent event = {0};
+  g_autoptr(GError) error = NULL;
+  guint changes = 0;
+  nwf_engine_lock(engine);
+  gboolean ok = nwf_kernel_watch_read(engine->events.watch, &event, &error);
+  if (!ok)
+    nwf_engine_say(engine, NWF_LOG_ERROR, "no more notifications of nftables: %s", error->message);
+  else if (event.touched && !nwf_install_verify(engine, &changes, &error))
+    nwf_engine_say(engine, NWF_LOG_ERROR, "the table cannot be put right: %s", error->message);
+  else if (changes)
+    nwf_engine_say(engine, NWF_LOG_WARNING, "put %u things right in the table after %s (pid %u)", changes,
+                   event.pid ? event.process : "somebody", event.pid);
+  nwf_engine_unlock(engine);
+  return ok ? G_SOURCE_CONTINUE : G_SOURCE_REMOVE;
+}
+
+/* --- the thread --- */
+
+static void attach_fd(NwfEngine *engine, int fd, GUnixFDSourceFunc callback) {
+  g_autoptr(GSource) source = g_unix_fd_source_new(fd, G_IO_IN);
+  g_source_set_callback(source, G_SOURCE_FUNC(callback), engine, NULL);
+  g_source_attach(source, engine->events.context);
+}
+
+static gpointer serve(gpointer data) {
+  NwfEngine *engine = data;
+  g_main_context_push_thread_default(engine->events.context);
+  if (!engine->config.no_bus)
+    engine->events.firewalld = nwf_firewalld_new(engine, engine->events.context);
+  g_main_loop_run(engine->events.loop);
+  g_clear_pointer(&engine->events.firewalld, nwf_firewalld_free);
+  g_main_context_pop_thread_default(engine->events.context);
+  return NULL;
+}
+
+gboolean nwf_events_start(NwfEngine *engine, GError **error) {
+  NwfEvents *events = &engine->events;
+  events->watch = nwf_kernel_watch_open(engine->kernel, error);
+  events->nflog = events->watch ? nwf_nflog_open(engine->config.log_group, FRAME_BYTES, error) : NULL;
+  if (!events->nflog)
+    return FALSE;
+  events->context = g_main_context_new();
+  events->loop = g_main_loop_new(events->context, FALSE);
+  events->expiry = g_source_new(&timer_functions, sizeof(GSource));
+  g_source_set_callback(events->expiry, on_expiry, engine, NULL);
+  g_source_attach(events->expiry, events->context);
+  nwf_events_rearm(engine);
+  attach_fd(engine, nwf_kernel_watch_fd(events->watch), on_watch);
+  attach_fd(engine, nwf_nflog_fd(events->nflog), on_frames);
+  events->thread = g_thread_new("nwfilter-nft", serve, engine);
+  return TRUE;
+}
+
+static gboolean quit(gpointer data) {
+  g_main_loop_quit(data);
+  return G_SOURCE_REMOVE;
+}
+
+void nwf_events_stop(NwfEngine *engine) {
+  NwfEvents *events = &engine->events;
+  if (events->thread) {
+    /* as an event, since the loop may not be running yet */
+    g_autoptr(GSource) source = g_idle_source_new();
+    g_source_set_callback(source, quit, events->loop, NULL);
+    g_source_attach(source, events->context);
+    g_thread_join(g_steal_pointer(&events->thread));
+  }
+  if (events->expiry)
+    g_source_destroy(events->expiry);
+  g_clear_pointer(&events->expiry, g_source_unref);
+  g_clear_pointer(&events->loop, g_main_loop_unref);
+  g_clear_pointer(&events->context, g_main_context_unref);
+  g_clear_pointer(&events->nflog, nwf_nflog_close);
+  g_clear_pointer(&events->watch, nwf_kernel_watch_close);
+}

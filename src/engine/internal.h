@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/**
+ * What the engine's files share. Functions that take an NwfEngine want its lock held, unless they say otherwise.
+ */
+#pragma once
+
+#include "engine/engine.h"
+#include "kernel/kernel.h"
+#include "kernel/nflog.h"
+#include "kernel/watch.h"
+#include "learn/learn.h"
+
+#include <nwfilter-nft/compile.h>
+
+/* Edits leave memory behind in a ruleset; after so many ports' worth of them it is compiled anew. Ours. */
+#define NWF_EDITS_MAX 4096
+
+/** A bound port. */
+typedef struct {
+  NwfBinding *binding;   /* as its document says */
+  NwfBinding *effective; /* what is compiled: with learned addresses, or with a filter of ours while none is known */
+  gboolean own_filter;   /* the effective filter is one of the engine's own */
+  gboolean failed;       /* it cannot be compiled, and is closed */
+  gboolean learning;     /* the learner knows it */
+  gboolean learn_ipv4, learn_ipv6;
+  gboolean unreadable; /* its document is bad; nobody sees it but the kernel, where it is closed */
+  gboolean doomed;     /* about to be unbound */
+  /* what some of the above are to be once the kernel has taken it */
+  NwfBinding *next;
+  gboolean next_own_filter, next_failed, next_learning;
+} NwfEnginePort;
+
+/** Threads and sources of events.c. */
+typedef struct {
+  GThread *thread;
+  GMainContext *context;
+  GMainLoop *loop;
+  GSource *expiry;
+  NwfKernelWatch *watch;
+  NwfNflog *nflog;
+  struct NwfFirewalld *firewalld;
+} NwfEvents;
+
+struct NwfEngine {
+  NwfEngineConfig config; /* its strings are ours */
+  GMutex lock;
+  GPtrArray *messages; /* of Message *: said when the lock is open */
+
+  NwfFilterStore *filters;
+  GHashTable *name_by_uuid; /* GBytes -> char * */
+  NwfFilterStore *own;      /* filters of the engine's own: closed, and while addresses are learned */
+  GHashTable *ports;        /* name (the binding's) -> NwfEnginePort */
+
+  NwfKernel *kernel;
+  gboolean owned;     /* nobody else can change the table */
+  guint32 generation; /* of the ruleset after our last change; 0: not known */
+  NwfCompileOptions options;
+  gboolean probed;   /* options.features is what this kernel can do, not just everything */
+  NwfRuleset *table; /* what the kernel holds */
+  guint edits;       /* ports edited in it since it was compiled */
+
+  NwfLearner *learner;
+  NwfEvents events;
+};
+
+/* engine.c */
+void nwf_engine_lock(NwfEngine *engine);
+/** Opens the lock and says what is to be said. */
+void nwf_engine_unlock(NwfEngine *engine);
+/** Keeps a message until the lock is open. */
+void nwf_engine_say(NwfEngine *engine, NwfLogLevel level, const char *format, ...) G_GNUC_PRINTF(3, 4);
+/** Seconds since 1970. */
+gint64 nwf_engine_now(void);
+NwfEnginePort *nwf_engine_port(const NwfEngine *engine, const char *port); /* or NULL */
+void nwf_engine_port_free(NwfEnginePort *port);
+/** A random UUID (RFC 4122, version 4). */
+void nwf_engine_give_uuid(NwfFilter *filter);
+/** All ports, borrowed, by name. */
+GPtrArray *nwf_engine_ports(const NwfEngine *engine);
+
+/* effective.c */
+#define NWF_OWN_FILTER_CLOSED "closed"
+/** Fills engine->own. */
+gboolean nwf_effective_init(NwfEngine *engine, GError **error);
+/** What is to be compiled for the port now; tells the learner what to look for. The caller's. */
+NwfBinding *nwf_effective_binding(NwfEngine *engine, NwfEnginePort *port, gboolean *own_filter, GError **error);
+/** The port with everything dropped. */
+NwfBinding *nwf_effective_closed(const NwfEnginePort *port);
+
+/* install.c */
+/** Compiles @ports (of NwfEnginePort *) anew (or, for doomed ones, takes them out) and installs the difference in one
+ * batch. A port that cannot be compiled is an error if @strict and it was not closed already, else it is closed.
+ * When it fails everything is as before. */
+gboolean nwf_install_ports(NwfEngine *engine, const GPtrArray *ports, gboolean strict, GError **error);
+/** All ports from nothing, as at the start: the kernel is read back, and nothing written when it holds this already. */
+gboolean nwf_install_all(NwfEngine *engine, gboolean strict, GError **error);
+/** Makes the kernel hold engine->table. */
+gboolean nwf_install_verify(NwfEngine *engine, guint *changes, GError **error);
+
+/* storage.c: no lock wanted, files only */
+gboolean nwf_storage_make_directory(const char *path, GError **error);
+/** Temporary file, fsync; nwf_storage_commit renames it. */
+char *nwf_storage_prepare(const char *path, const char *text, GError **error);
+gboolean nwf_storage_commit(const char *temporary, const char *path, GError **error);
+void nwf_storage_discard(const char *temporary);
+gboolean nwf_storage_remove(const char *path, GError **error);
+char *nwf_storage_filter_path(const NwfEngine *engine, const char *name);
+char *nwf_storage_binding_path(const NwfEngine *engine, const char *port);
+char *nwf_storage_filter_text(const NwfFilter *filter);
+char *nwf_storage_binding_text(const NwfBinding *binding);
+/** Removes what an interrupted write left. */
+void nwf_storage_clean(const char *directory);
+
+/* load.c */
+/** The filters on disk; one whose file is bad is taken from @old (may be NULL). */
+NwfFilterStore *nwf_load_filters(NwfEngine *engine, NwfFilterStore *old);
+void nwf_load_bindings(NwfEngine *engine);
+void nwf_load_index(NwfEngine *engine);
+
+/* flows.c */
+/** Remembers which addresses the port has, to cut their flows later (NULL: none, or not wanted). */
+GArray *nwf_flows_of(const NwfEngine *engine, const NwfEnginePort *port);
+/** Cuts them, on the engine's thread; takes @addresses, which may be NULL. */
+void nwf_flows_cut(NwfEngine *engine, GArray *addresses);
+
+/* events.c: without the lock */
+gboolean nwf_events_start(NwfEngine *engine, GError **error);
+void nwf_events_stop(NwfEngine *engine);
+/** The learner's next expiry may have changed; with the lock. */
+void nwf_events_rearm(NwfEngine *engine);
+
+/* firewalld.c: on the engine's thread, without the lock */
+typedef struct NwfFirewalld NwfFirewalld;
+NwfFirewalld *nwf_firewalld_new(NwfEngine *engine, GMainContext *context);
+void nwf_firewalld_free(NwfFirewalld *firewalld);

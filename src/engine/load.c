@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/* What is on disk when the engine starts or is told to look again. A bad file never keeps the rest from loading. */
+#include "engine/internal.h"
+
+#include <nwfilter-nft/xml.h>
+
+#include <errno.h>
+#include <net/if.h>
+#include <string.h>
+
+static int compare_names(gconstpointer a, gconstpointer b) {
+  return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static GPtrArray *list_xml(NwfEngine *engine, const char *directory) {
+  GPtrArray *names = g_ptr_array_new_with_free_func(g_free);
+  g_autoptr(GError) error = NULL;
+  g_autoptr(GDir) dir = g_dir_open(directory, 0, &error);
+  if (!dir && !g_error_matches(error, G_FILE_ERROR, G_FILE_ERROR_NOENT))
+    nwf_engine_say(engine, NWF_LOG_ERROR, "%s", error->message);
+  const char *name;
+  while (dir && (name = g_dir_read_name(dir)) != NULL)
+    if (name[0] != '.' && g_str_has_suffix(name, ".xml"))
+      g_ptr_array_add(names, g_strdup(name));
+  g_ptr_array_sort(names, compare_names);
+  return names;
+}
+
+/* "NAME.xml" is what the document must call itself; else a later write would leave two files of one name. */
+static gboolean name_matches(NwfEngine *engine, const char *path, const char *file, const char *name) {
+  g_autofree char *wanted = g_strconcat(name, ".xml", NULL);
+  if (strcmp(file, wanted) == 0)
+    return TRUE;
+  nwf_engine_say(engine, NWF_LOG_ERROR, "%s: skipped: it says that its name is '%s'", path, name);
+  return FALSE;
+}
+
+/* A filter without UUID gets one, which must be the same the next time. */
+static void give_uuid(NwfEngine *engine, NwfFilter *filter, const char *path) {
+  g_autoptr(GError) error = NULL;
+  nwf_engine_give_uuid(filter);
+  if (engine->config.read_only)
+    return;
+  g_autofree char *text = nwf_storage_filter_text(filter);
+  g_autofree char *temporary = nwf_storage_prepare(path, text, &error);
+  if (!temporary || !nwf_storage_commit(temporary, path, &error))
+    nwf_engine_say(engine, NWF_LOG_WARNING, "the UUID given to filter '%s' could not be kept: %s", filter->name,
+                   error->message);
+}
+
+/* What is being loaded. */
+typedef struct {
+  NwfEngine *engine;
+  NwfFilterStore *store, *old;
+  GHashTable *by_uuid; /* NwfFilter.uuid -> NwfFilter, borrowed */
+} Loading;
+
+static guint uuid_hash(gconstpointer uuid) {
+  guint hash;
+  memcpy(&hash, uuid, sizeof hash);
+  return hash;
+}
+
+static gboolean uuid_equal(gconstpointer a, gconstpointer b) {
+  return memcmp(a, b, NWF_UUID_LEN) == 0;
+}
+
+static void add_filter(Loading *loading, const char *path, NwfFilter *filter) {
+  const NwfFilter *other = g_hash_table_lookup(loading->by_uuid, filter->uuid);
+  if (other) {
+    nwf_engine_say(loading->engine, NWF_LOG_ERROR, "%s: skipped: filter '%s' has the same UUID", path, other->name);
+    nwf_filter_free(filter);
+    return;
+  }
+  g_hash_table_insert(loading->by_uuid, filter->uuid, filter);
+  nwf_filter_store_put(loading->store, filter);
+}
+
+/* The file's old meaning stays when the file has become bad. */
+static void keep_old(Loading *loading, const char *path, const char *file) {
+  g_autofree char *name = g_strndup(file, strlen(file) - strlen(".xml"));
+  const NwfFilter *filter = loading->old ? nwf_filter_store_get(loading->old, name) : NULL;
+  if (!filter)
+    return;
+  g_autofree char *xml = nwf_filter_format(filter);
+  NwfFilter *copy = nwf_filter_parse(xml, strlen(xml), filter->file, NULL);
+  if (copy)
+    add_filter(loading, path, copy);
+  nwf_engine_say(loading->engine, NWF_LOG_WARNING, "filter '%s' stays as it was", name);
+}
+
+static void load_filter(Loading *loading, const char *file) {
+  NwfEngine *engine = loading->engine;
+  g_autofree char *path = g_build_filename(engine->config.filter_dir, file, NULL);
+  g_autoptr(GError) error = NULL;
+  g_autoptr(NwfFilter) filter = nwf_filter_parse_file(path, &error);
+  if (!filter) {
+    nwf_engine_say(engine, NWF_LOG_ERROR, "%s", error->message);
+    keep_old(loading, path, file);
+    return;
+  }
+  if (!name_matches(engine, path, file, filter->name))
+    return;
+  if (!filter->has_uuid)
+    give_uuid(engine, filter, path);
+  add_filter(loading, path, g_steal_pointer(&filter));
+}
+
+NwfFilterStore *nwf_load_filters(NwfEngine *engine, NwfFilterStore *old) {
+  g_autoptr(GHashTable) by_uuid = g_hash_table_new(uuid_hash, uuid_equal);
+  Loading loading = {.engine = engine, .store = nwf_filter_store_new(), .old = old, .by_uuid = by_uuid};
+  g_autoptr(GPtrArray) files = list_xml(engine, engine->config.filter_dir);
+  for (guint i = 0; i < files->len; i++)
+    load_filter(&loading, g_ptr_array_index(files, i));
+  return loading.store;
+}
+
+void nwf_load_index(NwfEngine *engine) {
+  g_hash_table_remove_all(engine->name_by_uuid);
+  g_autoptr(GPtrArray) all = nwf_filter_store_list(engine->filters);
+  for (guint i = 0; i < all->len; i++) {
+    const NwfFilter *filter = g_ptr_array_index(all, i);
+    g_hash_table_insert(engine->name_by_uuid, g_bytes_new(filter->uuid, NWF_UUID_LEN), g_strdup(filter->name));
+  }
+}
+
+static void drop_binding(NwfEngine *engine, const char *path, const char *port) {
+  g_autoptr(GError) error = NULL;
+  nwf_engine_say(engine, NWF_LOG_INFO, "port %s is gone, and with it its binding", port);
+  if (!nwf_storage_remove(path, &error))
+    nwf_engine_say(engine, NWF_LOG_WARNING, "%s", error->message);
+}
+
+static void add_port(NwfEngine *engine, NwfBinding *binding, gboolean unreadable) {
+  NwfEnginePort *port = g_new0(NwfEnginePort, 1);
+  port->binding = binding;
+  port->unreadable = unreadable;
+  g_hash_table_insert(engine->ports, binding->port, port);
+}
+
+/* That the port is bound is known from the file's name: it stays closed until somebody binds it anew. */
+static void close_unreadable(NwfEngine *engine, const char *file) {
+  g_autofree char *name = g_strndup(file, strlen(file) - strlen(".xml"));
+  if (!nwf_port_name_valid(name) || if_nametoindex(name) == 0)
+    return;
+  NwfBinding *binding = nwf_binding_new();
+  binding->port = g_steal_pointer(&name);
+  binding->filter = g_strdup(NWF_OWN_FILTER_CLOSED);
+  nwf_engine_say(engine, NWF_LOG_ERROR, "port %s is closed, since its binding cannot be read", binding->port);
+  add_port(engine, binding, TRUE);
+}
+
+static void load_binding(NwfEngine *engine, const char *file) {
+  g_autofree char *path = g_build_filename(engine->config.binding_dir, file, NULL);
+  g_autoptr(GError) error = NULL;
+  g_autoptr(NwfBinding) binding = nwf_binding_parse_file(path, &error);
+  if (!binding) {
+    nwf_engine_say(engine, NWF_LOG_ERROR, "%s", error->message);
+    close_unreadable(engine, file);
+  } else if (!name_matches(engine, path, file, binding->port)) {
+    close_unreadable(engine, file);
+  } else if (if_nametoindex(binding->port) == 0 && errno == ENODEV) {
+    drop_binding(engine, path, binding->port);
+  } else {
+    add_port(engine, g_steal_pointer(&binding), FALSE);
+  }
+}
+
+void nwf_load_bindings(NwfEngine *engine) {
+  g_autoptr(GPtrArray) files = list_xml(engine, engine->config.binding_dir);
+  for (guint i = 0; i < files->len; i++)
+    load_binding(engine, g_ptr_array_index(files, i));
+}
