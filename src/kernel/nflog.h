@@ -9,7 +9,7 @@
 typedef struct NwfNflog NwfNflog;
 
 typedef struct {
-  char port[16];       /* the port's name now (its index may belong to nobody any more: then empty) */
+  char port[16]; /* the port's name now (its index may belong to nobody any more: then empty) */
   guint32 ifindex;
   gboolean from_guest; /* seen in prerouting; else on the way to the port */
   const guint8 *frame; /* with its Ethernet header (and VLAN tag, if the kernel had taken it off); borrowed */
@@ -18,7 +18,8 @@ typedef struct {
 
 typedef void (*NwfNflogFunc)(const NwfNflogFrame *frame, gpointer data);
 
-/** Binds the group of the bridge family; @snaplen bytes of each frame at most. NWF_ERROR_KERNEL when somebody has it. */
+/** Binds the group of the bridge family; @snaplen bytes of each frame at most. NWF_ERROR_KERNEL when somebody has it.
+ */
 NwfNflog *nwf_nflog_open(guint16 group, guint32 snaplen, GError **error);
 void nwf_nflog_close(NwfNflog *nflog);
 int nwf_nflog_fd(const NwfNflog *nflog);
