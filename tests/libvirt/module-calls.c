@@ -71,7 +71,7 @@ static void bind_flags(const char *name, unsigned int flags, const char *format,
 }
 
 #define BINDING_HEAD                                                                                                   \
-  "<filterbinding><owner><name>vm</name><uuid>" UUID_A "</uuid></owner><portdev name='%s'/>"                          \
+  "<filterbinding><owner><name>vm</name><uuid>" UUID_A "</uuid></owner><portdev name='%s'/>"                           \
   "<mac address='52:54:00:00:00:01'/>"
 
 static void look_up(void) {

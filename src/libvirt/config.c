@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "libvirt/config.h"
+#include "libvirt/log.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define GROUP "nwfilter"
+
+typedef struct {
+  const char *path;
+  const char *key;
+  const char *value;
+} Setting;
+
+static void warn_value(const Setting *setting, const char *wanted) {
+  nwf_logf(NWF_LOG_WARNING, "%s: %s = '%s' is ignored: it must be %s", setting->path, setting->key, setting->value,
+           wanted);
+}
+
+static void read_boolean(const Setting *setting, gboolean *member) {
+  if (strcmp(setting->value, "true") == 0)
+    *member = TRUE;
+  else if (strcmp(setting->value, "false") == 0)
+    *member = FALSE;
+  else
+    warn_value(setting, "true or false");
+}
+
+static void read_keep_flows(const Setting *setting, NwfEngineConfig *config) {
+  read_boolean(setting, &config->keep_flows);
+}
+
+static void read_keep_stock(const Setting *setting, NwfEngineConfig *config) {
+  read_boolean(setting, &config->keep_stock);
+}
+
+static void read_watch_firewalld(const Setting *setting, NwfEngineConfig *config) {
+  gboolean watch = !config->no_bus;
+  read_boolean(setting, &watch);
+  config->no_bus = !watch;
+}
+
+static void read_log_group(const Setting *setting, NwfEngineConfig *config) {
+  guint64 group;
+  if (g_ascii_string_to_unsigned(setting->value, 10, 1, G_MAXUINT16, &group, NULL))
+    config->log_group = (guint16)group;
+  else
+    warn_value(setting, "a number from 1 to 65535");
+}
+
+static const struct {
+  const char *key;
+  void (*read)(const Setting *setting, NwfEngineConfig *config);
+} options[] = {
+    {"keep_flows", read_keep_flows},
+    {"keep_stock", read_keep_stock},
+    {"log_group", read_log_group},
+    {"watch_firewalld", read_watch_firewalld},
+};
+
+static void read_setting(const Setting *setting, NwfEngineConfig *config) {
+  for (guint i = 0; i < G_N_ELEMENTS(options); i++) {
+    if (strcmp(options[i].key, setting->key) == 0) {
+      options[i].read(setting, config);
+      return;
+    }
+  }
+  nwf_logf(NWF_LOG_WARNING, "%s: the key '%s' is not known and ignored", setting->path, setting->key);
+}
+
+static GKeyFile *load(const char *path) {
+  g_autoptr(GKeyFile) file = g_key_file_new();
+  g_autoptr(GError) error = NULL;
+  if (g_key_file_load_from_file(file, path, G_KEY_FILE_NONE, &error))
+    return g_steal_pointer(&file);
+  if (!g_error_matches(error, G_FILE_ERROR, G_FILE_ERROR_NOENT))
+    nwf_logf(NWF_LOG_WARNING, "%s is ignored: %s", path, error->message);
+  return NULL;
+}
+
+void nwf_config_read(const char *path, NwfEngineConfig *config) {
+  g_autoptr(GKeyFile) file = load(path);
+  if (file == NULL)
+    return;
+  g_auto(GStrv) groups = g_key_file_get_groups(file, NULL);
+  for (guint i = 0; groups[i] != NULL; i++)
+    if (strcmp(groups[i], GROUP) != 0)
+      nwf_logf(NWF_LOG_WARNING, "%s: the group '[%s]' is not known and ignored", path, groups[i]);
+  g_auto(GStrv) keys = g_key_file_get_keys(file, GROUP, NULL, NULL);
+  for (guint i = 0; keys != NULL && keys[i] != NULL; i++) {
+    g_autofree char *value = g_key_file_get_value(file, GROUP, keys[i], NULL);
+    read_setting(&(Setting){.path = path, .key = keys[i], .value = value != NULL ? value : ""}, config);
+  }
+}
