@@ -193,13 +193,24 @@ static gboolean install_filter(NwfEngine *engine, const NwfFilter *filter, NwfFi
   return FALSE;
 }
 
-static gboolean define(NwfEngine *engine, NwfFilter *filter, NwfFilterHead *head, GError **error) {
-  g_autoptr(NwfFilter) taken = filter;
-  if (!filter->has_uuid)
-    nwf_engine_give_uuid(filter);
-  if (!check_identity(engine, filter, error))
+/* The filter as it will be read from its file: rules say in the kernel in which line of it they stand, and must say
+ * the same after a restart. */
+static NwfFilter *as_written(const NwfEngine *engine, const NwfFilter *filter, GError **error) {
+  g_autofree char *path = nwf_storage_filter_path(engine, filter->name);
+  g_autofree char *text = nwf_storage_filter_text(filter);
+  return nwf_filter_parse(text, strlen(text), path, error);
+}
+
+static gboolean define(NwfEngine *engine, NwfFilter *document, NwfFilterHead *head, GError **error) {
+  g_autoptr(NwfFilter) given = document;
+  if (!document->has_uuid)
+    nwf_engine_give_uuid(document);
+  if (!check_identity(engine, document, error))
     return FALSE;
-  NwfFilter *old;
+  NwfFilter *old, *filter = as_written(engine, document, error);
+  g_autoptr(NwfFilter) taken = filter;
+  if (!filter)
+    return FALSE;
   g_autofree char *name = g_strdup(filter->name);
   exchange(engine, g_steal_pointer(&taken), &old);
   if (!nwf_check_filter(engine->filters, filter, NULL, warn, engine, error)) {

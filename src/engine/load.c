@@ -35,17 +35,23 @@ static gboolean name_matches(NwfEngine *engine, const char *path, const char *fi
   return FALSE;
 }
 
-/* A filter without UUID gets one, which must be the same the next time. */
-static void give_uuid(NwfEngine *engine, NwfFilter *filter, const char *path) {
+/* A filter without UUID gets one, which must be the same the next time, and with it the lines of its new file. */
+static NwfFilter *with_uuid(NwfEngine *engine, NwfFilter *filter, const char *path) {
   g_autoptr(GError) error = NULL;
+  g_autoptr(NwfFilter) given = filter;
   nwf_engine_give_uuid(filter);
   if (engine->config.read_only)
-    return;
+    return g_steal_pointer(&given);
   g_autofree char *text = nwf_storage_filter_text(filter);
   g_autofree char *temporary = nwf_storage_prepare(path, text, &error);
-  if (!temporary || !nwf_storage_commit(temporary, path, &error))
-    nwf_engine_say(engine, NWF_LOG_WARNING, "the UUID given to filter '%s' could not be kept: %s", filter->name,
-                   error->message);
+  NwfFilter *written = NULL;
+  if (temporary && nwf_storage_commit(temporary, path, &error))
+    written = nwf_filter_parse(text, strlen(text), path, &error);
+  if (written)
+    return written;
+  nwf_engine_say(engine, NWF_LOG_WARNING, "the UUID given to filter '%s' could not be kept: %s", filter->name,
+                 error->message);
+  return g_steal_pointer(&given);
 }
 
 /* What is being loaded. */
@@ -102,7 +108,7 @@ static void load_filter(Loading *loading, const char *file) {
   if (!name_matches(engine, path, file, filter->name))
     return;
   if (!filter->has_uuid)
-    give_uuid(engine, filter, path);
+    filter = with_uuid(engine, g_steal_pointer(&filter), path);
   add_filter(loading, path, g_steal_pointer(&filter));
 }
 
