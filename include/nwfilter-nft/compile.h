@@ -14,6 +14,11 @@ G_BEGIN_DECLS
  * linux/netfilter_bridge.h, enum nf_br_hook_priorities. */
 #define NWF_HOOK_PRIORITY (-150)
 
+/** Frames of each watched kind that are copied of one port: a second, and at once. Ours: a guest that boots sends
+ * less, and 1,000 ports that send all they can make 20,000 copies a second for each kind. */
+#define NWF_WATCH_RATE 20
+#define NWF_WATCH_BURST 40
+
 /** A remark on something suspicious that is no error; @where is "FILE:LINE" or a filter's name. */
 typedef void (*NwfWarningFunc)(const char *where, const char *what, gpointer data);
 typedef void (*NwfProgressFunc)(guint done, guint total, gpointer data);
@@ -26,7 +31,8 @@ typedef struct {
   /** No sets whose keys have parts without a name in nft's syntax, which JSON has no form for before
    * nft 1.1; comparing two addresses of an ARP frame needs them all the same. */
   gboolean no_raw_sets;
-  guint16 log_group; /* of NFLOG, for ports whose frames are watched */
+  /** Of NFLOG, for ports whose frames are watched (NwfBinding.watch); 0: none are. */
+  guint16 log_group;
   gpointer data; /* for the three functions above, each of which may be NULL */
 } NwfCompileOptions;
 

@@ -196,6 +196,8 @@ static void compile_class(NwfPort *port, const NwfProgram *program, gboolean out
     steps = nwf_share_steps(port, steps, out, ethertype, label);
   nwf_compact(steps);
   NwfVerdict verdict = nwf_emit(port, steps, out ? "out" : "in", label, stage2 ? stage2->chain : NULL);
+  if (ethertype != NWF_ETHERTYPE_OTHER)
+    verdict = nwf_watch(port, out, ethertype, label, verdict);
   add_entry(port, out ? &from_port : &to_port, ethertype, verdict, comment);
 }
 
@@ -220,6 +222,7 @@ static gboolean compile_direction(NwfPort *port, gboolean out, const char *comme
     if (stage2.has[i] && !named)
       g_array_append_val(types, type);
   }
+  nwf_watch_ethertypes(port, out, types);
   for (guint i = 0; i < types->len; i++) {
     int type = g_array_index(types, guint16, i);
     compile_class(port, program, out, types, type, out ? stage2_of(&stage2, type) : NULL, NULL);

@@ -63,6 +63,10 @@ static guint64 hash_expr(guint64 hash, const NwfExpr *expr) {
                      expr->connlimit.set);
   case NWF_EXPR_VERDICT:
     return hash_text(hash_number(hash, expr->verdict.kind), expr->verdict.chain);
+  case NWF_EXPR_LIMIT:
+    return hash_number(hash_number(hash, expr->limit.rate), expr->limit.burst);
+  case NWF_EXPR_LOG:
+    return hash_number(hash_number(hash, expr->log.group), expr->log.snaplen);
   default:
     return hash;
   }
@@ -168,11 +172,12 @@ static Drafts draft_rules(NwfPort *port, const GArray *steps, const char *direct
   for (guint i = 0; i < steps->len; i++) {
     const NwfStep *step = step_at(steps, i);
     Draft *draft = &drafts.rules[i];
-    *draft = (Draft){.n = step->n_conds + 1, .comment = describe_origins(port, step)};
-    draft->exprs = nwf_arena_new(&port->arena, NwfExpr, draft->n);
+    *draft = (Draft){.n = step->n_conds, .comment = describe_origins(port, step)};
+    draft->exprs = nwf_arena_new(&port->arena, NwfExpr, draft->n + 1);
     if (step->n_conds)
       memcpy(draft->exprs, step->conds, sizeof(NwfExpr) * step->n_conds);
-    draft->exprs[step->n_conds] = step_verdict(port, step, direction, label, stage2);
+    if (step->verdict != NWF_STEP_NEXT)
+      draft->exprs[draft->n++] = step_verdict(port, step, direction, label, stage2);
   }
   return drafts;
 }
@@ -212,17 +217,12 @@ const char *nwf_format_hash(guint64 hash, char digits[17]) {
   return digits;
 }
 
-static const char *chain_for(NwfPort *port, const Drafts *drafts, const char *direction, const char *label) {
-  if (!port->filter_name) {
-    port->filter_name = nwf_sanitise(port->binding->filter);
-    if (strlen(port->filter_name) > NAME_PART_MAX)
-      port->filter_name[NAME_PART_MAX] = '\0';
-  }
+static const char *chain_for(NwfPort *port, const Drafts *drafts, const char *origin, const char *direction,
+                             const char *label) {
   guint64 hash = hash_drafts(drafts);
   for (;; hash++) { /* on to the next name when another content has this one */
     char digits[17];
-    g_autofree char *name =
-        g_strconcat(port->filter_name, "-", direction, "-", label, "-", nwf_format_hash(hash, digits), NULL);
+    g_autofree char *name = g_strconcat(origin, "-", direction, "-", label, "-", nwf_format_hash(hash, digits), NULL);
     NwfChain *chain = nwf_ruleset_chain(port->ruleset, name);
     if (chain && holds_drafts(chain, drafts))
       return chain->name;
@@ -237,10 +237,20 @@ static const char *chain_for(NwfPort *port, const Drafts *drafts, const char *di
   }
 }
 
+NwfVerdict nwf_emit_as(NwfPort *port, const GArray *steps, const char *origin, const char *direction, const char *label,
+                       const char *stage2) {
+  Drafts drafts = draft_rules(port, steps, direction, label, stage2);
+  return (NwfVerdict){.kind = NWF_VERDICT_GOTO, .chain = chain_for(port, &drafts, origin, direction, label)};
+}
+
 NwfVerdict nwf_emit(NwfPort *port, const GArray *steps, const char *direction, const char *label, const char *stage2) {
   const NwfStep *first = step_at(steps, 0);
   if (steps->len == 1 && first->n_conds == 0 && first->verdict != NWF_STEP_REJECT && first->verdict != NWF_STEP_JUMP)
     return step_verdict(port, first, direction, label, stage2).verdict;
-  Drafts drafts = draft_rules(port, steps, direction, label, stage2);
-  return (NwfVerdict){.kind = NWF_VERDICT_GOTO, .chain = chain_for(port, &drafts, direction, label)};
+  if (!port->filter_name) {
+    port->filter_name = nwf_sanitise(port->binding->filter);
+    if (strlen(port->filter_name) > NAME_PART_MAX)
+      port->filter_name[NAME_PART_MAX] = '\0';
+  }
+  return nwf_emit_as(port, steps, port->filter_name, direction, label, stage2);
 }

@@ -34,6 +34,7 @@ typedef enum {
   NWF_STEP_RETURN, /* of a sub-chain: to the step after its jump */
   NWF_STEP_JUMP,   /* into @sub, whose returns come back */
   NWF_STEP_STAGE2, /* accepted at L2: on to the L3/L4 rules */
+  NWF_STEP_NEXT,   /* on to the next step: the conditions end in a statement */
 } NwfStepVerdict;
 
 /** When all conditions hold: the verdict. Memory is the arena's. */
@@ -200,6 +201,9 @@ guint64 nwf_hash_steps(NwfPort *port, const GArray *steps);
 /** Puts the steps into a chain (shared when there is one with the same content), or finds that
  * they are one plain verdict. @stage2 is the chain for NWF_STEP_STAGE2, or NULL. */
 NwfVerdict nwf_emit(NwfPort *port, const GArray *steps, const char *direction, const char *label, const char *stage2);
+/** The same for a chain whose name begins with @origin, which is always made. */
+NwfVerdict nwf_emit_as(NwfPort *port, const GArray *steps, const char *origin, const char *direction,
+                       const char *label, const char *stage2);
 /** Chain name for what a port's filter is called: only letters, digits, '_', '-', '.'. */
 char *nwf_sanitise(const char *name);
 
@@ -208,6 +212,12 @@ char *nwf_sanitise(const char *name);
 guint64 nwf_hash(guint64 hash, gconstpointer data, gsize length);
 /** As 16 hexadecimal digits, in @digits. */
 const char *nwf_format_hash(guint64 hash, char digits[17]);
+
+/* watch.c */
+/** Adds the EtherTypes of which frames are watched to @types (guint16), unless they are there. */
+void nwf_watch_ethertypes(const NwfPort *port, gboolean out, GArray *types);
+/** The verdict of a class whose frames are copied before @verdict holds; @verdict itself when none are. */
+NwfVerdict nwf_watch(NwfPort *port, gboolean out, int ethertype, const char *label, NwfVerdict verdict);
 
 /* dispatch.c */
 /** Compiles a port whose rules are collected and sorted: chains, and an entry in each map. */

@@ -105,6 +105,7 @@ static void make_bindings(Round *round) {
       NwfBinding *binding = generate_binding(&round->random, &options, store, prefix, name);
       if (parse_back(round, store) && is_bindable(round, store, binding)) {
         keep_filters(round, store);
+        binding->watch = random_chance(&round->random, 30) ? random_below(&round->random, 32) : 0;
         g_ptr_array_add(round->bindings, binding);
         total_filters++;
         break;

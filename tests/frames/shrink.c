@@ -32,6 +32,7 @@ Disagreement *disagreement_new(const NwfFilterStore *store, const NwfBinding *bi
   disagreement->store = nwf_filter_store_new();
   copy_reached(store, binding->filter, disagreement->store);
   disagreement->binding = nwf_binding_parse(text, strlen(text), NULL, NULL);
+  disagreement->binding->watch = binding->watch;
   disagreement->port = port;
   disagreement->input = *input;
   disagreement->frame = *frame;

@@ -22,7 +22,7 @@ static EvaluateInput input_of(Way way) {
                          .host = way == OUT_TO_HOST || way == IN_FROM_HOST};
 }
 
-static NwfBinding *make_binding(const char *filter, guint port) {
+static NwfBinding *make_binding(const char *filter, guint port, guint watch) {
   static const char *const parameters[][2] = {
       {"IP", "10.0.0.1"},
       {"IPV6", "fe80::1"},
@@ -31,6 +31,7 @@ static NwfBinding *make_binding(const char *filter, guint port) {
   NwfBinding *binding = nwf_binding_new();
   binding->port = trial_port_name(port);
   binding->filter = g_strdup(filter);
+  binding->watch = watch;
   memcpy(binding->mac, guest, 6);
   for (guint i = 0; i < G_N_ELEMENTS(parameters); i++)
     nwf_parameters_add(binding->parameters, parameters[i][0], parameters[i][1], NULL);
@@ -45,12 +46,12 @@ typedef struct {
   GPtrArray *bindings;
 } Bench;
 
-static Bench bench_new(NwfFilterStore *store) {
+static Bench bench_new(NwfFilterStore *store, guint watch) {
   Bench bench = {.store = store, .bindings = g_ptr_array_new_with_free_func((GDestroyNotify)nwf_binding_free)};
   g_autoptr(GPtrArray) filters = nwf_filter_store_list(store);
   g_autoptr(GError) error = NULL;
   for (guint i = 0; i < filters->len; i++)
-    g_ptr_array_add(bench.bindings, make_binding(((const NwfFilter *)g_ptr_array_index(filters, i))->name, i));
+    g_ptr_array_add(bench.bindings, make_binding(((const NwfFilter *)g_ptr_array_index(filters, i))->name, i, watch));
   bench.trial = trial_new(filters->len, &error);
   g_assert_no_error(error);
   trial_install(bench.trial, store, (NwfBinding *const *)bench.bindings->pdata, bench.bindings->len, &error);
@@ -182,7 +183,7 @@ static void address_to_host(Frame *frame) {
 }
 
 static void test_stock_filters(void) {
-  Bench bench = bench_new(load_stock());
+  Bench bench = bench_new(load_stock(), 0);
   g_autoptr(GArray) gallery = gallery_new();
   for (guint i = 0; i < G_N_ELEMENTS(expectations); i++) {
     guint port = find_port(&bench, expectations[i].filter);
@@ -259,8 +260,8 @@ static void send_gallery(const Bench *bench) {
   g_assert_cmpuint(verdicts, >, gallery->len);
 }
 
-static void test_gallery_stock(void) {
-  Bench bench = bench_new(load_stock());
+static void test_gallery_stock(gconstpointer watch) {
+  Bench bench = bench_new(load_stock(), GPOINTER_TO_UINT(watch));
   send_gallery(&bench);
   bench_clear(&bench);
 }
@@ -337,7 +338,7 @@ static void test_gallery_elements(gconstpointer data) {
     put_element(store, elements[i], direction, "accept", "<rule action='drop' direction='inout' priority='1000'/>");
   for (guint i = 0; i < G_N_ELEMENTS(l4_elements); i++)
     put_element(store, l4_elements[i], direction, "drop", "");
-  Bench bench = bench_new(store);
+  Bench bench = bench_new(store, 0);
   send_gallery(&bench);
   bench_clear(&bench);
 }
@@ -355,7 +356,9 @@ int main(int argc, char **argv) {
   trial_free(trial);
   g_test_set_nonfatal_assertions(); /* a difference shall not hide the next */
   g_test_add_func("/frames/stock-filters-as-written-by-hand", test_stock_filters);
-  g_test_add_func("/frames/stock-filters-as-evaluated", test_gallery_stock);
+  g_test_add_data_func("/frames/stock-filters-as-evaluated", GUINT_TO_POINTER(0), test_gallery_stock);
+  g_test_add_data_func("/frames/stock-filters-of-watched-ports-as-evaluated", GUINT_TO_POINTER(G_MAXUINT),
+                       test_gallery_stock);
   g_test_add_data_func("/frames/elements-out-as-evaluated", "out", test_gallery_elements);
   g_test_add_data_func("/frames/elements-in-as-evaluated", "in", test_gallery_elements);
   g_test_add_data_func("/frames/elements-inout-as-evaluated", "inout", test_gallery_elements);

@@ -57,7 +57,7 @@ static NwfBinding *bind(World *world, guint port, const char *filter, const char
 static void world_init(World *world, guint64 seed, guint features) {
   GenerateOptions generate = {.ct = (features & NWF_FEATURE_CT) != 0,
                               .connlimit = (features & NWF_FEATURE_CONNLIMIT) != 0};
-  *world = (World){.options = {.features = features}};
+  *world = (World){.options = {.features = features, .log_group = 7}};
   random_seed(&world->random, seed);
   world->store = nwf_filter_store_new();
   nwf_filter_store_put(world->store, make_filter("arp", NWF_PROTOCOL_ARP, NWF_ATTR_ARPSRCIPADDR, "$A",
@@ -80,6 +80,8 @@ static void world_init(World *world, guint64 seed, guint features) {
     world->choices[i][3] = bind(world, i, "set", "A", "10.0.1.", 12);
     world->choices[i][4] = features & NWF_FEATURE_CONNLIMIT ? bind(world, i, "limit", "N", "", 2)
                                                             : bind(world, i, "arp", "A", "10.0.9.", 2);
+    for (guint j = 0; j < N_KINDS; j++)
+      world->choices[i][j]->watch = random_chance(&world->random, 30) ? random_below(&world->random, 32) : 0;
   }
 }
 
