@@ -14,6 +14,8 @@ G_BEGIN_DECLS
 
 /** How many addresses of a family are learned of one port unless it says otherwise. Ours. */
 #define NWF_LEARN_ADDRESSES_DEFAULT 8
+/** And at most; ours. */
+#define NWF_LEARN_ADDRESSES_MAX 64
 
 /** CTRL_IP_LEARNING. */
 typedef enum {
@@ -36,7 +38,7 @@ typedef struct {
   guint prefix;       /* 32 or 128; less for a prefix delegated by DHCPv6 */
   NwfLearnedHow how;
   gint64 until;      /* seconds since 1970; 0: for good */
-  guint8 server[16]; /* of DHCP and DHCPv6 */
+  guint8 server[16]; /* of DHCP and DHCPv6: from whom the answer came, as DHCPSERVER names it */
 } NwfLearned;
 
 /** A port to learn of; everything is copied. */
@@ -47,7 +49,7 @@ typedef struct {
   guint8 owner_uuid[NWF_UUID_LEN];
   NwfLearnMethod method;
   gboolean ipv4, ipv6;           /* which families are to be learned */
-  guint max_addresses;           /* of a family; 0: the default */
+  guint max_addresses;           /* of a family, beside the derived link-local one; 0: the default */
   const GPtrArray *dhcp_servers; /* of char *, IPv4 addresses that are trusted; NULL: all */
   const GPtrArray *dhcpv6_servers;
 } NwfLearnPort;
@@ -76,11 +78,16 @@ void nwf_learner_remove_port(NwfLearner *learner, const char *port, gboolean for
 
 /** What is known of the port now, of NwfLearned, in the order in which it was learned; the caller frees the array. */
 GArray *nwf_learner_addresses(const NwfLearner *learner, const char *port);
+/** What the port may do as long as it has no IPv4 address. NWF_LEARN_ANY: send ARP and IPv4 from its own MAC.
+ * NWF_LEARN_DHCP: DHCP only. The latter also holds under `any` once a lease has ended, or guests could free themselves
+ * of their filter by giving their lease back. */
+NwfLearnMethod nwf_learner_phase(const NwfLearner *learner, const char *port);
 /** Which kinds of its frames (NwfWatch of nwfilter-nft/model.h) can teach something now. */
 guint nwf_learner_watch(const NwfLearner *learner, const char *port);
 
-/** A frame that @port's guest sent (@from_guest) or was sent, with its Ethernet header, maybe cut. TRUE when the
- * port's addresses changed. Frames of unknown ports are ignored. */
+/** A frame that @port's guest sent (@from_guest) or was sent, with its Ethernet header, maybe cut: DHCP needs 600
+ * bytes or so, DHCPv6 the whole frame, all else 100. TRUE when the port's addresses changed; a lease that is renewed
+ * only moves nwf_learner_next_expiry. Frames of unknown ports are ignored. */
 gboolean nwf_learner_frame(NwfLearner *learner, const char *port, gboolean from_guest, const guint8 *frame,
                            gsize length, gint64 now);
 
@@ -88,6 +95,15 @@ gboolean nwf_learner_frame(NwfLearner *learner, const char *port, gboolean from_
 gint64 nwf_learner_next_expiry(const NwfLearner *learner);
 /** Takes away what has ended; gives the ports this changed (of char *, owned), or NULL. */
 GPtrArray *nwf_learner_expire(NwfLearner *learner, gint64 now);
+
+/** What a learner wrote to its state_dir of @port, of NwfLearned, maybe with some that have ended meanwhile; empty when
+ * there is nothing. The caller frees the array. NWF_ERROR_IO when the file cannot be read or is none of ours. From any
+ * thread and process. */
+GArray *nwf_learned_read(const char *state_dir, const char *port, GError **error);
+/** "arp", "ipv4", "dhcp", "nd", "dhcpv6", "link-local". */
+const char *nwf_learned_how_name(NwfLearnedHow how);
+/** The address, with "/PREFIX" where it is a delegated prefix; the caller frees it. */
+char *nwf_learned_format(const NwfLearned *learned);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(NwfLearner, nwf_learner_free)
 
