@@ -93,8 +93,8 @@ class Host:
         if not native:
             run("mount", "--rbind", "/dev", str(self.path("/dev")))
             run("mount", "-t", "proc", "proc", str(self.path("/proc")))
-        # That of this network namespace.
-        run("mount", "-t", "sysfs", "sysfs", str(self.path("/sys")))
+        for root in {"/", self.options.root}:  # that of this network namespace
+            run("mount", "-t", "sysfs", "sysfs", str(pathlib.Path(root) / "sys"))
         for name in ("/etc/libvirt", "/etc/firewalld"):
             directory = self.path(name)
             if directory.is_dir():

@@ -140,6 +140,7 @@ static void names_and_references(void) {
   define("clash-no-uuid", "<filter name='nwf-a'/>");
   define("same-again", "<filter name='nwf-a'><uuid>" UUID_A "</uuid></filter>");
   undefine("undefine-referenced", "nwf-a");
+  define("define-a-again", "<filter name='nwf-a'><uuid>" UUID_A "</uuid></filter>");
   virNWFilterPtr filter = virNWFilterLookupByName(conn, "nwf-b");
   char *xml = filter != NULL ? virNWFilterGetXMLDesc(filter, 4) : NULL;
   report("flags-dump", xml != NULL);
@@ -162,6 +163,10 @@ static void bindings(const char *port) {
              port);
   bind_flags("bind-no-filterref", 0, BINDING_HEAD "</filterbinding>", port);
   bind_flags("bind-missing-device", 0, BINDING_HEAD "<filterref filter='nwf-b'/></filterbinding>", "nwf-none");
+  virNWFilterBindingPtr without_device = virNWFilterBindingLookupByPortDev(conn, "nwf-none");
+  report("delete-missing-device", without_device != NULL && virNWFilterBindingDelete(without_device) == 0);
+  if (without_device != NULL)
+    virNWFilterBindingFree(without_device);
   bind_flags("bind-missing-filter", 0, BINDING_HEAD "<filterref filter='nwf-missing'/></filterbinding>", port);
   define("define-variable", "<filter name='nwf-d'><rule action='accept' direction='out'>"
                             "<ip srcipaddr='$ADDRESS' protocol='$PROTOCOL'/></rule></filter>");
