@@ -68,7 +68,8 @@ void nwf_edit_keep(NwfEdit *edit);
 void nwf_edit_undo(NwfEdit *edit);
 
 /** Names of the variables that @binding's filter wants and nobody gives, of char *, sorted, empty when there is
- * none; NULL with @error when the filter or one that it refers to is missing, or they loop. */
+ * none; of one that is given but has too few values, "NAME[N]". NULL with @error when the filter or one that it refers
+ * to is missing, or they loop. MAC is always given. The caller frees the array (with its names). */
 GPtrArray *nwf_missing_variables(const NwfFilterStore *store, const NwfBinding *binding, GError **error);
 
 /** Checks one filter together with what it refers to. Errors are what would make every binding to

@@ -112,24 +112,36 @@ static gboolean variable_is_given(const NwfVariable *variable, const NwfParamete
   return values && values->len > (variable->element ? variable->index : 0);
 }
 
-static gboolean find_missing_variables(NwfPort *port, GError **error) {
-  g_autoptr(GPtrArray) missing = g_ptr_array_new_with_free_func(g_free);
-  const NwfCollected *first = NULL;
+static void add_once(GPtrArray *names, char *name) {
+  if (g_ptr_array_find_with_equal_func(names, name, g_str_equal, NULL))
+    g_free(name);
+  else
+    g_ptr_array_add(names, name);
+}
+
+/* Each name once, in the order of the rules; the first rule that lacks one. Elements are named with their number, but
+ * with @whole only if the variable has other elements. */
+static GPtrArray *missing_variables(const NwfPort *port, gboolean whole, const NwfCollected **first) {
+  GPtrArray *missing = g_ptr_array_new_with_free_func(g_free);
   for (guint i = 0; i < port->collected->len; i++) {
     const NwfCollected *collected = &g_array_index(port->collected, NwfCollected, i);
     for (guint j = 0; j < collected->rule->matches->len; j++) {
-      const NwfMatch *match = &g_array_index(collected->rule->matches, NwfMatch, j);
-      if (!match->variable || variable_is_given(match->variable, collected->parameters))
+      const NwfVariable *variable = g_array_index(collected->rule->matches, NwfMatch, j).variable;
+      if (!variable || variable_is_given(variable, collected->parameters))
         continue;
-      first = first ? first : collected;
-      char *name = match->variable->element ? g_strdup_printf("%s[%u]", match->variable->name, match->variable->index)
-                                            : g_strdup(match->variable->name);
-      if (g_ptr_array_find_with_equal_func(missing, name, g_str_equal, NULL))
-        g_free(name);
-      else
-        g_ptr_array_add(missing, name);
+      if (missing->len == 0)
+        *first = collected;
+      gboolean numbered = variable->element && !(whole && !nwf_parameters_get(collected->parameters, variable->name));
+      add_once(missing,
+               numbered ? g_strdup_printf("%s[%u]", variable->name, variable->index) : g_strdup(variable->name));
     }
   }
+  return missing;
+}
+
+static gboolean find_missing_variables(NwfPort *port, GError **error) {
+  const NwfCollected *first = NULL;
+  g_autoptr(GPtrArray) missing = missing_variables(port, FALSE, &first);
   if (missing->len == 0)
     return TRUE;
   g_ptr_array_add(missing, NULL);
@@ -139,14 +151,34 @@ static gboolean find_missing_variables(NwfPort *port, GError **error) {
   return FALSE;
 }
 
-gboolean nwf_collect(NwfPort *port, GError **error) {
+static gboolean collect_tree(NwfPort *port, GError **error) {
   const NwfFilter *root = nwf_filter_store_get(port->store, port->binding->filter);
   if (!root) {
     nwf_port_error(port, NULL, NULL, NWF_ERROR_MISSING_FILTER, error, "filter '%s' is missing", port->binding->filter);
     return FALSE;
   }
   Path path = {.filter = root};
-  return collect_filter(port, &path, port->parameters, error) && find_missing_variables(port, error);
+  return collect_filter(port, &path, port->parameters, error);
+}
+
+gboolean nwf_collect(NwfPort *port, GError **error) {
+  return collect_tree(port, error) && find_missing_variables(port, error);
+}
+
+static int compare_names(gconstpointer a, gconstpointer b) {
+  return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+GPtrArray *nwf_missing_variables(const NwfFilterStore *store, const NwfBinding *binding, GError **error) {
+  NwfPort port;
+  const NwfCollected *first = NULL;
+  nwf_port_init(&port, store, NULL, NULL);
+  nwf_port_bind(&port, binding);
+  GPtrArray *missing = collect_tree(&port, error) ? missing_variables(&port, TRUE, &first) : NULL;
+  if (missing)
+    g_ptr_array_sort(missing, compare_names);
+  nwf_port_clear(&port);
+  return missing;
 }
 
 static int compare_priority(gconstpointer a, gconstpointer b) {

@@ -56,9 +56,13 @@ static NwfParameters *parameters_of(const NwfBinding *binding) {
   return parameters;
 }
 
-gboolean nwf_port_compile(NwfPort *port, const NwfBinding *binding, GError **error) {
+void nwf_port_bind(NwfPort *port, const NwfBinding *binding) {
   reset(port, binding);
   port->parameters = parameters_of(binding);
+}
+
+gboolean nwf_port_compile(NwfPort *port, const NwfBinding *binding, GError **error) {
+  nwf_port_bind(port, binding);
   if (!nwf_port_name_valid(binding->port)) {
     nwf_port_error(port, NULL, NULL, NWF_ERROR_INVALID, error, "not a name that an interface can have");
     return FALSE;

@@ -236,5 +236,7 @@ gboolean nwf_dispatch_decides(const NwfRuleset *ruleset, const char *name);
 /* compile.c */
 void nwf_port_init(NwfPort *port, const NwfFilterStore *store, NwfRuleset *ruleset, const NwfCompileOptions *options);
 void nwf_port_clear(NwfPort *port);
+/** Begins with a binding: nothing is collected yet. */
+void nwf_port_bind(NwfPort *port, const NwfBinding *binding);
 /** Compiles one binding into the port's ruleset; a port may be used for one after the other. */
 gboolean nwf_port_compile(NwfPort *port, const NwfBinding *binding, GError **error);

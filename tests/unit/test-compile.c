@@ -288,6 +288,43 @@ static void two_bindings_of_a_port_are_refused(void) {
   g_assert_error(error, NWF_ERROR, NWF_ERROR_INVALID);
 }
 
+/* --- variables --- */
+
+static char *missing_of(NwfFilterStore *store, NwfBinding *binding) {
+  g_autoptr(GError) error = NULL;
+  g_autoptr(GPtrArray) missing = nwf_missing_variables(store, binding, &error);
+  g_assert_no_error(error);
+  g_ptr_array_add(missing, NULL);
+  return g_strjoinv(" ", (char **)missing->pdata);
+}
+
+static void missing_variables_are_named_once_and_sorted(void) {
+  g_autoptr(NwfFilterStore) store = nwf_filter_store_new();
+  put(store, "<filter name='in'><rule action='drop' direction='out'><ip srcipaddr='$IP' dstipaddr='$B[2]'/></rule>"
+             "<rule action='drop' direction='in'><ip srcipaddr='$IP[1]'/></rule>"
+             "<rule action='drop' direction='in'><mac srcmacaddr='$MAC'/></rule></filter>");
+  put(store, "<filter name='out'><filterref filter='in'><parameter name='B' value='10.0.0.1'/></filterref></filter>");
+  g_autoptr(NwfBinding) alone = bind("in", "vnet0"), within = bind("out", "vnet0");
+  g_autofree char *all = missing_of(store, alone), *some = missing_of(store, within);
+  g_assert_cmpstr(all, ==, "B IP");
+  g_assert_cmpstr(some, ==, "B[2] IP");
+  nwf_parameters_add(within->parameters, "IP", "10.0.0.1", NULL);
+  nwf_parameters_add(within->parameters, "IP", "10.0.0.2", NULL);
+  for (guint i = 0; i < 3; i++)
+    nwf_parameters_add(within->parameters, "B", "10.0.0.3", NULL);
+  g_autofree char *none = missing_of(store, within);
+  g_assert_cmpstr(none, ==, "");
+}
+
+static void missing_variables_of_a_missing_filter_are_not_known(void) {
+  g_autoptr(NwfFilterStore) store = nwf_filter_store_new();
+  put(store, "<filter name='f'><filterref filter='gone'/></filter>");
+  g_autoptr(NwfBinding) binding = bind("f", "vnet0");
+  g_autoptr(GError) error = NULL;
+  g_assert_null(nwf_missing_variables(store, binding, &error));
+  g_assert_error(error, NWF_ERROR, NWF_ERROR_MISSING_FILTER);
+}
+
 /* --- check --- */
 
 static void gather(const char *where, const char *what, gpointer data) {
@@ -373,6 +410,8 @@ int main(int argc, char **argv) {
   TEST("errors", kernel_without_conntrack_is_named);
   TEST("errors", too_many_instances_are_refused);
   TEST("errors", two_bindings_of_a_port_are_refused);
+  TEST("variables", missing_variables_are_named_once_and_sorted);
+  TEST("variables", missing_variables_of_a_missing_filter_are_not_known);
   TEST("check", check_finds_the_rule_that_nothing_reaches);
   TEST("check", check_knows_that_returns_reach_the_next_rule);
   TEST("check", check_finds_the_missing_reference);
