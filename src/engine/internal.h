@@ -13,7 +13,7 @@
 #include <nwfilter-nft/compile.h>
 
 /* Edits leave memory behind in a ruleset; after so many ports' worth of them it is compiled anew. Ours. */
-#define NWF_EDITS_MAX 4096
+#define NWF_EDITS_MAX 1024
 
 /** A bound port. */
 typedef struct {

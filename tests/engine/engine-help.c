@@ -28,6 +28,7 @@ Bench *bench_new(void) {
   g_free(bench_shell("ip link set lo up"));
   bench->dir = g_dir_make_tmp("nwf-engine-XXXXXX", NULL);
   g_assert_nonnull(bench->dir);
+  bench->parameters_before_ip = "";
   bench->said = g_async_queue_new_full(g_free);
   bench->config = (NwfEngineConfig){
       .filter_dir = g_build_filename(bench->dir, "filters", NULL),
@@ -112,14 +113,20 @@ gboolean bench_define(Bench *bench, const char *xml, GError **error) {
   return filter && nwf_engine_define(bench->engine, filter, NULL, error);
 }
 
-gboolean bench_bind(Bench *bench, const char *port, const char *filter, const char *parameters, GError **error) {
+gboolean bench_bind_mac(Bench *bench, const char *port, const guint8 mac[6], const char *filter, const char *parameters,
+                        GError **error) {
+  g_autofree char *address = nwf_mac_format(mac);
   g_autofree char *xml = g_strdup_printf("<filterbinding><owner><name>guest</name>"
                                          "<uuid>d54df46f-1ab5-4a22-8618-4560ef5fac2c</uuid></owner>"
-                                         "<portdev name='%s'/><mac address='52:54:00:00:00:01'/>"
+                                         "<portdev name='%s'/><mac address='%s'/>"
                                          "<filterref filter='%s'>%s</filterref></filterbinding>",
-                                         port, filter, parameters ? parameters : "");
+                                         port, address, filter, parameters ? parameters : "");
   NwfBinding *binding = nwf_binding_parse(xml, strlen(xml), NULL, error);
   return binding && nwf_engine_bind(bench->engine, binding, error);
+}
+
+gboolean bench_bind(Bench *bench, const char *port, const char *filter, const char *parameters, GError **error) {
+  return bench_bind_mac(bench, port, (const guint8[]){0x52, 0x54, 0, 0, 0, 1}, filter, parameters, error);
 }
 
 char *bench_table(void) {

@@ -10,7 +10,8 @@ typedef struct {
   char *dir; /* of all files; removed at the end */
   NwfEngineConfig config;
   NwfEngine *engine;
-  GAsyncQueue *said; /* of char *: "error: what" */
+  GAsyncQueue *said;                /* of char *: "error: what" */
+  const char *parameters_before_ip; /* how a test's element comment goes on before IP= */
 } Bench;
 
 /** A new network namespace and empty directories, without an engine. */
@@ -31,6 +32,9 @@ void bench_write(const char *path, const char *text);
 /** Makes a tap of that name, held open until the end of the test program. */
 void bench_tap(const char *name);
 gboolean bench_define(Bench *bench, const char *xml, GError **error);
+gboolean bench_bind_mac(Bench *bench, const char *port, const guint8 mac[6], const char *filter, const char *parameters,
+                        GError **error);
+/** With the MAC 52:54:00:00:00:01. */
 gboolean bench_bind(Bench *bench, const char *port, const char *filter, const char *parameters, GError **error);
 
 /** The kernel's table as nft prints it, with handles: equal texts mean that nothing was written. */

@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/**
+ * Addresses learned from real frames: what a port may send before and after, and what is known after a restart.
+ */
+#include "engine-help.h"
+#include "lab.h"
+#include "teaching-frames.h"
+
+#include <string.h>
+
+static const guint8 mac0[6] = {0x52, 0x54, 0, 0, 0, 1}, mac1[6] = {0x52, 0x54, 0, 0, 0, 2},
+                    mac2[6] = {0x52, 0x54, 0, 0, 0, 3};
+static const guint8 *const macs[] = {mac0, mac1, mac2};
+static const char *const names[] = {"tap0", "tap1", "tap2"};
+
+#define IPV6_FILTER                                                                                                    \
+  "<filter name='clean-ipv6'><uuid>11111111-2222-4333-8444-555555555503</uuid>"                                        \
+  "<rule action='accept' direction='out'><ipv6 srcipaddr='$IPV6'/></rule>"                                             \
+  "<rule action='accept' direction='in'><ipv6/></rule>"                                                                \
+  "<rule action='drop' direction='inout' priority='1000'/></filter>"
+
+typedef struct {
+  Bench *bench;
+  Lab *lab;
+} Fixture;
+
+static void start(Fixture *fixture, gconstpointer data) {
+  g_autoptr(GError) error = NULL;
+  fixture->bench = bench_new();
+  fixture->lab = lab_new_here(names, G_N_ELEMENTS(names), &error);
+  g_assert_no_error(error);
+  bench_stock_filters(fixture->bench);
+  bench_start(fixture->bench);
+}
+
+static void stop(Fixture *fixture, gconstpointer data) {
+  lab_free(fixture->lab);
+  bench_free(fixture->bench);
+}
+
+static void bind_tap(Fixture *fixture, guint tap, const char *filter, const char *parameters) {
+  g_autoptr(GError) error = NULL;
+  bench_bind_mac(fixture->bench, names[tap], macs[tap], filter, parameters, &error);
+  g_assert_no_error(error);
+}
+
+static gboolean passes(Fixture *fixture, guint from, Frame frame) {
+  g_autoptr(GError) error = NULL;
+  gboolean arrived[4] = {0};
+  lab_send(fixture->lab, from, frame.bytes, frame.length, arrived, &error);
+  g_assert_no_error(error);
+  for (guint i = 0; i < G_N_ELEMENTS(arrived); i++)
+    if (i != from && arrived[i])
+      return TRUE;
+  return FALSE;
+}
+
+static void send(Fixture *fixture, guint from, Frame frame) {
+  g_autoptr(GError) error = NULL;
+  lab_send_blind(fixture->lab, from, frame.bytes, frame.length, &error);
+  g_assert_no_error(error);
+}
+
+static Frame udp_from(guint tap, const char *address) {
+  return frame_udp(macs[tap], macs[(tap + 1) % 3], address, "10.0.0.99");
+}
+
+static void assert_filter_begins(const char *port, const char *start) {
+  g_autofree char *filter = bench_filter_of(port);
+  if (!filter || !g_str_has_prefix(filter, start))
+    g_error("port %s has the filter '%s', not '%s'", port, filter ? filter : "(none)", start);
+}
+
+static void await_address(Fixture *fixture, guint tap, const char *address) {
+  g_autofree char *filter = NULL;
+  const guint8 *mac = macs[tap];
+  filter = g_strdup_printf("clean-traffic MAC=%02x:%02x:%02x:%02x:%02x:%02x %sIP=%s", mac[0], mac[1], mac[2], mac[3],
+                           mac[4], mac[5], fixture->bench->parameters_before_ip, address);
+  bench_await_filter(fixture->bench, names[tap], filter);
+}
+
+#define DHCP_ONLY "<parameter name='CTRL_IP_LEARNING' value='dhcp'/>"
+
+static void test_any_by_arp(Fixture *fixture, gconstpointer data) {
+  bind_tap(fixture, 0, "clean-traffic", NULL);
+  assert_filter_begins("tap0", "learning-any");
+  g_assert_false(passes(fixture, 0, frame_udp6(mac0, mac1, "fe80::1", "fe80::2")));
+  g_assert_false(passes(fixture, 0, frame_arp(mac1, "10.0.0.1"))); /* of another's MAC; teaches nothing */
+  g_assert_true(passes(fixture, 0, frame_arp(mac0, "10.0.0.1")));
+  await_address(fixture, 0, "10.0.0.1");
+  g_assert_true(passes(fixture, 0, udp_from(0, "10.0.0.1")));
+  g_assert_false(passes(fixture, 0, udp_from(0, "10.0.0.2")));
+  g_assert_false(passes(fixture, 0, frame_arp(mac0, "10.0.0.2")));
+}
+
+static void test_any_by_ipv4(Fixture *fixture, gconstpointer data) {
+  bind_tap(fixture, 0, "clean-traffic", NULL);
+  send(fixture, 0, udp_from(0, "0.0.0.0"));
+  send(fixture, 0, udp_from(0, "224.0.0.1"));
+  send(fixture, 0, udp_from(0, "10.0.0.7"));
+  await_address(fixture, 0, "10.0.0.7");
+}
+
+static void test_learned_survives_restart(Fixture *fixture, gconstpointer data) {
+  bind_tap(fixture, 0, "clean-traffic", NULL);
+  send(fixture, 0, frame_arp(mac0, "10.0.0.1"));
+  await_address(fixture, 0, "10.0.0.1");
+  g_autofree char *before = bench_table();
+  bench_stop(fixture->bench);
+  bench_start(fixture->bench);
+  g_autofree char *after = bench_table();
+  g_assert_true(g_str_equal(before, after));
+}
+
+static void test_unbound_is_forgotten(Fixture *fixture, gconstpointer data) {
+  g_autoptr(GError) error = NULL;
+  bind_tap(fixture, 0, "clean-traffic", NULL);
+  send(fixture, 0, frame_arp(mac0, "10.0.0.1"));
+  await_address(fixture, 0, "10.0.0.1");
+  g_assert_true(nwf_engine_unbind(fixture->bench->engine, "tap0", &error));
+  bind_tap(fixture, 0, "clean-traffic", NULL);
+  assert_filter_begins("tap0", "learning-any");
+}
+
+static void test_first_claim_holds(Fixture *fixture, gconstpointer data) {
+  bind_tap(fixture, 0, "clean-traffic", NULL);
+  bind_tap(fixture, 1, "clean-traffic", NULL);
+  send(fixture, 0, frame_arp(mac0, "10.0.0.1"));
+  await_address(fixture, 0, "10.0.0.1");
+  send(fixture, 1, frame_arp(mac1, "10.0.0.1"));
+  bench_await(fixture->bench, "10.0.0.1");
+  send(fixture, 1, frame_arp(mac1, "10.0.0.2"));
+  await_address(fixture, 1, "10.0.0.2");
+}
+
+static Dhcp request_of(guint tap, const char *address) {
+  Dhcp dhcp = {.type = DHCP_REQUEST, .xid = 0x1234 + tap, .requested = address, .server = "10.0.0.254"};
+  memcpy(dhcp.guest, macs[tap], 6);
+  return dhcp;
+}
+
+static Dhcp ack_to(guint tap, const char *address, guint32 lease, const char *server) {
+  Dhcp dhcp = {.to_guest = TRUE,
+               .type = DHCP_ACK,
+               .xid = 0x1234 + tap,
+               .yiaddr = address,
+               .server = server,
+               .lease = lease,
+               .broadcast = TRUE};
+  memcpy(dhcp.guest, macs[tap], 6);
+  return dhcp;
+}
+
+static void test_dhcp(Fixture *fixture, gconstpointer data) {
+  fixture->bench->parameters_before_ip = "CTRL_IP_LEARNING=dhcp ";
+  bind_tap(fixture, 0, "clean-traffic", DHCP_ONLY);
+  assert_filter_begins("tap0", "learning-dhcp");
+  g_assert_false(passes(fixture, 0, frame_arp(mac0, "10.0.0.5")));
+  g_assert_false(passes(fixture, 0, udp_from(0, "10.0.0.5")));
+  Dhcp request = request_of(0, "10.0.0.5"), ack = ack_to(0, "10.0.0.5", 2, "10.0.0.254");
+  g_assert_true(passes(fixture, 0, frame_dhcp(&request)));
+  g_assert_true(passes(fixture, 1, frame_dhcp(&ack)));
+  await_address(fixture, 0, "10.0.0.5");
+  g_assert_true(passes(fixture, 0, udp_from(0, "10.0.0.5")));
+  g_assert_false(passes(fixture, 0, udp_from(0, "10.0.0.6")));
+  /* the lease ends */
+  bench_await_filter(fixture->bench, "tap0", "learning-dhcp");
+  g_assert_false(passes(fixture, 0, udp_from(0, "10.0.0.5")));
+}
+
+static void test_rogue_server(Fixture *fixture, gconstpointer data) {
+  fixture->bench->parameters_before_ip = "CTRL_IP_LEARNING=dhcp DHCPSERVER=10.0.0.254 ";
+  bind_tap(fixture, 0, "clean-traffic", DHCP_ONLY "<parameter name='DHCPSERVER' value='10.0.0.254'/>");
+  Dhcp request = request_of(0, "10.0.0.5"), rogue = ack_to(0, "10.0.0.66", 60, "10.0.0.253"),
+       ack = ack_to(0, "10.0.0.5", 60, "10.0.0.254");
+  send(fixture, 0, frame_dhcp(&request));
+  send(fixture, 1, frame_dhcp(&rogue));
+  send(fixture, 1, frame_dhcp(&ack));
+  await_address(fixture, 0, "10.0.0.5");
+}
+
+static void test_release(Fixture *fixture, gconstpointer data) {
+  fixture->bench->parameters_before_ip = "CTRL_IP_LEARNING=dhcp ";
+  bind_tap(fixture, 0, "clean-traffic", DHCP_ONLY);
+  Dhcp request = request_of(0, "10.0.0.5"), ack = ack_to(0, "10.0.0.5", 600, "10.0.0.254"), release = request;
+  send(fixture, 0, frame_dhcp(&request));
+  send(fixture, 1, frame_dhcp(&ack));
+  await_address(fixture, 0, "10.0.0.5");
+  release.type = DHCP_RELEASE;
+  release.requested = NULL;
+  release.ciaddr = "10.0.0.5";
+  send(fixture, 0, frame_dhcp(&release));
+  bench_await_filter(fixture->bench, "tap0", "learning-dhcp");
+}
+
+static void test_ipv6(Fixture *fixture, gconstpointer data) {
+  g_autoptr(GError) error = NULL;
+  g_assert_true(bench_define(fixture->bench, IPV6_FILTER, &error));
+  bind_tap(fixture, 0, "clean-ipv6", NULL);
+  assert_filter_begins("tap0", "clean-ipv6 MAC=52:54:00:00:00:01 IPV6=fe80::5054:ff:fe00:1");
+  g_assert_true(passes(fixture, 0, frame_udp6(mac0, mac1, "fe80::5054:ff:fe00:1", "fe80::2")));
+  g_assert_false(passes(fixture, 0, frame_udp6(mac0, mac1, "2001:db8::5", "fe80::2")));
+  send(fixture, 0, frame_dad(mac0, "2001:db8::5"));
+  bench_await_filter(fixture->bench, "tap0", "clean-ipv6 MAC=52:54:00:00:00:01 IPV6=fe80::5054:ff:fe00:1,2001:db8::5");
+  g_assert_true(passes(fixture, 0, frame_udp6(mac0, mac1, "2001:db8::5", "fe80::2")));
+  g_assert_false(passes(fixture, 0, frame_udp6(mac0, mac1, "2001:db8::6", "fe80::2")));
+}
+
+#define ADD(name, function) g_test_add("/learning/" name, Fixture, NULL, start, function, stop)
+
+int main(int argc, char **argv) {
+  g_test_init(&argc, &argv, NULL);
+  ADD("an-arp-teaches-the-address", test_any_by_arp);
+  ADD("an-ipv4-packet-teaches-the-address", test_any_by_ipv4);
+  ADD("what-was-learned-survives-a-restart", test_learned_survives_restart);
+  ADD("what-was-unbound-is-forgotten", test_unbound_is_forgotten);
+  ADD("the-first-who-claims-an-address-keeps-it", test_first_claim_holds);
+  ADD("a-lease-opens-and-its-end-closes", test_dhcp);
+  ADD("a-rogue-server-is-not-believed", test_rogue_server);
+  ADD("a-release-closes", test_release);
+  ADD("ipv6-is-learned-from-duplicate-address-detection", test_ipv6);
+  return g_test_run();
+}
