@@ -3,7 +3,7 @@
 // each: one line "NAME: DOMAIN/CODE MESSAGE". What two drivers answer can so be compared line by line.
 // The port is a device that is there.
 //
-//   module-calls URI PORT
+//   calls URI PORT
 
 #include <libvirt/libvirt.h>
 #include <libvirt/virterror.h>
@@ -154,9 +154,13 @@ static void names_and_references(void) {
 static void bindings(const char *port) {
   bind_flags("bind-broken", 0, "<filterbinding>");
   bind_flags("bind-other-root", 0, "<filter name='x'/>");
-  bind_flags("bind-no-owner", 0, "<filterbinding><portdev name='%s'/></filterbinding>", port);
+  bind_flags("bind-no-owner", 0,
+             "<filterbinding><portdev name='%s'/><mac address='52:54:00:00:00:01'/>"
+             "<filterref filter='nwf-b'/></filterbinding>",
+             "nwf-unowned");
   bind_flags("bind-no-portdev", 0,
-             "<filterbinding><owner><name>vm</name><uuid>" UUID_A "</uuid></owner></filterbinding>");
+             "<filterbinding><owner><name>vm</name><uuid>" UUID_A "</uuid></owner>"
+             "<mac address='52:54:00:00:00:01'/><filterref filter='nwf-b'/></filterbinding>");
   bind_flags("bind-no-mac", 0,
              "<filterbinding><owner><name>vm</name><uuid>" UUID_A "</uuid></owner><portdev name='%s'/>"
              "<filterref filter='nwf-b'/></filterbinding>",
@@ -242,7 +246,7 @@ static void ignore(void *data, virErrorPtr error) {
 
 int main(int argc, char **argv) {
   if (argc != 3) {
-    fprintf(stderr, "usage: module-calls URI PORT\n");
+    fprintf(stderr, "usage: calls URI PORT\n");
     return 2;
   }
   virSetErrorFunc(NULL, ignore);
