@@ -31,6 +31,10 @@ static void read_keep_flows(const Setting *setting, NwfEngineConfig *config) {
   read_boolean(setting, &config->keep_flows);
 }
 
+static void read_cut_flows(const Setting *setting, NwfEngineConfig *config) {
+  read_boolean(setting, &config->cut_flows_on_redefine);
+}
+
 static void read_keep_stock(const Setting *setting, NwfEngineConfig *config) {
   read_boolean(setting, &config->keep_stock);
 }
@@ -53,9 +57,8 @@ static const struct {
   const char *key;
   void (*read)(const Setting *setting, NwfEngineConfig *config);
 } options[] = {
-    {"keep_flows", read_keep_flows},
-    {"keep_stock", read_keep_stock},
-    {"log_group", read_log_group},
+    {"cut_flows_on_redefine", read_cut_flows}, {"keep_flows", read_keep_flows},
+    {"keep_stock", read_keep_stock},           {"log_group", read_log_group},
     {"watch_firewalld", read_watch_firewalld},
 };
 

@@ -80,10 +80,19 @@ NwfFilter *nwf_document_filter(const char *xml, gboolean validate) {
   return g_steal_pointer(&filter);
 }
 
+/* Bindings of hosts without libvirt need no owner; here access depends on it, and libvirt's own driver does not read a
+ * binding without one back. */
+static gboolean check_owner(const NwfBinding *binding) {
+  if (binding->owner_name != NULL && binding->has_owner_uuid)
+    return TRUE;
+  nwf_report(VIR_ERR_XML_ERROR, "%s: the binding has no owner with name and uuid", BINDING_DOCUMENT);
+  return FALSE;
+}
+
 NwfBinding *nwf_document_binding(const char *xml, gboolean validate) {
   GError *error = NULL;
   g_autoptr(NwfBinding) binding = nwf_binding_parse(xml, strlen(xml), BINDING_DOCUMENT, &error);
-  if (!check(xml, validate ? NWF_SCHEMA_DIR "/nwfilterbinding.rng" : NULL, error))
+  if (!check(xml, validate ? NWF_SCHEMA_DIR "/nwfilterbinding.rng" : NULL, error) || !check_owner(binding))
     return NULL;
   return g_steal_pointer(&binding);
 }

@@ -175,8 +175,6 @@ static void report_with_uuid(GError *error, const unsigned char *uuid) {
     g_error_free(error);
     return;
   }
-  if (g_error_matches(error, NWF_ENGINE_ERROR, NWF_ENGINE_ERROR_IN_USE)) /* the words that scripts know */
-    g_prefix_error(&error, "nwfilter is in use: ");
   nwf_report_error(error);
 }
 

@@ -2,6 +2,8 @@
 #include "libvirt/log.h"
 #include "libvirt/symbols.h"
 
+#include <string.h>
+
 static virLogSource source = {.name = "nwfilter.nft", .priority = NWF_VIR_LOG_ERROR};
 
 void nwf_log(NwfLogLevel level, const char *message) {
@@ -22,12 +24,12 @@ void nwf_logf(NwfLogLevel level, const char *format, ...) {
   nwf_log(level, message);
 }
 
-void nwf_report(int code, const char *format, ...) {
+void nwf_report_at(const char *file, const char *function, gsize line, int code, const char *format, ...) {
   va_list args;
   va_start(args, format);
   g_autofree char *message = g_strdup_vprintf(format, args);
   va_end(args);
-  nwf_libvirt.virReportErrorHelper(VIR_FROM_NWFILTER, code, __FILE__, "nwfilter", __LINE__, "%s", message);
+  nwf_libvirt.virReportErrorHelper(VIR_FROM_NWFILTER, code, file, function, line, "%s", message);
 }
 
 typedef struct {
@@ -62,6 +64,8 @@ static int find_code(const CodeMap *map, gsize length, int from) {
 }
 
 static int code_of(const GError *error) {
+  if (g_error_matches(error, NWF_ERROR, NWF_ERROR_XML) && strstr(error->message, "not well-formed") == NULL)
+    return VIR_ERR_XML_ERROR; /* another document than the one expected */
   if (error->domain == NWF_ERROR)
     return find_code(model_codes, G_N_ELEMENTS(model_codes), error->code);
   if (error->domain == NWF_ENGINE_ERROR)
@@ -69,8 +73,8 @@ static int code_of(const GError *error) {
   return error->domain == G_FILE_ERROR ? VIR_ERR_SYSTEM_ERROR : VIR_ERR_INTERNAL_ERROR;
 }
 
-void nwf_report_error(GError *error) {
-  nwf_report(code_of(error), "%s", error->message);
+void nwf_report_error_at(const char *file, const char *function, gsize line, GError *error) {
+  nwf_report_at(file, function, line, code_of(error), "%s", error->message);
   g_error_free(error);
 }
 
