@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import re
 import shutil
 import signal
 import socket
@@ -245,8 +246,8 @@ class Host:
 
     def stock_ports(self):
         """Those for which the stock driver's jumps are there."""
-        text = run("ebtables-save", check=False).stdout + run("nft", "list", "ruleset").stdout
-        return {word.strip('"')[len("libvirt-I-"):] for word in text.split() if "libvirt-I-" in word[:12]}
+        text = run("nft", "list", "ruleset").stdout
+        return set(re.findall(r"\bjump libvirt-I-(\S+)", text))
 
     def files(self, directory):
         return {path.name[:-len(".xml")] for path in directory.glob("*.xml")}

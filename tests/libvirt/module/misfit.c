@@ -3,8 +3,7 @@
 // own functions. MISFIT names the respect. With MISFIT=access, checks of access are noted in the file ACCESS_LOG, what
 // is called "hidden" must not be seen and what is called "denied" must not be touched.
 
-#define _GNU_SOURCE
-#include <dlfcn.h>
+#include <dlfcn.h> /* RTLD_NEXT is GNU's; the build asks for that */
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
