@@ -132,3 +132,51 @@ def deleted_port_comes_back_with_the_next_apply(lab):
     lab.apply()
     lab.run("delete", "tap1")
     has(lab.apply().stdout, "bound tap1\n", "1 bound, 0 changed, 0 unbound")
+
+
+STATE = """[port]
+mac=52:54:00:00:00:01
+owner=5f0e5f4a-6c3d-4f0e-9f0c-111111111111
+
+[1]
+address=10.0.0.5
+how=dhcp
+until=4102444800
+server=10.0.0.254
+
+[2]
+address=10.0.0.6
+how=arp
+until=0
+
+[3]
+address=10.0.0.7
+how=dhcp
+until=1000
+server=10.0.0.254
+"""
+
+
+@test
+def list_shows_what_was_learned_and_has_not_ended(lab):
+    lab.bind("tap0")
+    lab.bind("tap1")
+    lab.apply()
+    directory = lab.write("state/tap0.state", STATE).rsplit("/", 1)[0]
+    ports = json.loads(lab.run("list", "--json", "--state-dir", directory).stdout)["ports"]
+    equal([port["learned"] for port in ports], [
+        [{"address": "10.0.0.5", "how": "dhcp", "until": "2100-01-01T00:00:00Z", "server": "10.0.0.254"},
+         {"address": "10.0.0.6", "how": "arp", "until": None, "server": None}], []])
+    text = lab.run("list", "--state-dir", directory).stdout
+    has(text, "learned 10.0.0.5 (dhcp from 10.0.0.254, until 2", "learned 10.0.0.6 (arp)\n")
+    has_not(text, "10.0.0.7")
+
+
+@test
+def state_that_is_no_state_is_a_warning(lab):
+    lab.bind("tap0")
+    lab.apply()
+    directory = lab.write("state/tap0.state", "nonsense").rsplit("/", 1)[0]
+    result = lab.run("list", "--json", "--state-dir", directory)
+    has(result.stderr, "tap0.state", "warning")
+    equal(json.loads(result.stdout)["ports"][0]["learned"], [])

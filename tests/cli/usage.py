@@ -6,13 +6,16 @@ import subprocess
 
 from harness import Skip, equal, has, ruleset, test
 
-COMMANDS = ["compile", "check", "apply", "list", "delete"]
+COMMANDS = ["compile", "check", "apply", "list", "delete", "enable", "disable", "status"]
 OPTIONS = {
     "compile": ["--filters", "--format", "--filter", "--port", "--mac", "--param"],
     "check": ["--filters"],
     "apply": ["--filters", "--bindings", "--dry-run"],
-    "list": ["--json"],
+    "list": ["--json", "--state-dir"],
     "delete": [],
+    "enable": ["--service", "--now", "--links", "--root", "--dry-run"],
+    "disable": ["--now", "--root", "--dry-run"],
+    "status": ["--json"],
 }
 
 
@@ -84,7 +87,8 @@ def missing_arguments_are_wrong_usage(lab):
 
 @test
 def surplus_arguments_are_wrong_usage(lab):
-    is_refused(lab, "list", "tap0", says="'tap0'")
+    for command in ["list", "enable", "disable", "status"]:
+        is_refused(lab, command, "tap0", says="'tap0'")
     is_refused(lab, "apply", "--bindings", str(lab.bindings), "tap0", says="'tap0'")
 
 

@@ -21,6 +21,9 @@ int nwf_command_check(int argc, char **argv);
 int nwf_command_apply(int argc, char **argv);
 int nwf_command_list(int argc, char **argv);
 int nwf_command_delete(int argc, char **argv);
+int nwf_command_enable(int argc, char **argv);
+int nwf_command_disable(int argc, char **argv);
+int nwf_command_status(int argc, char **argv);
 /** The command of that name, or NULL. */
 const NwfCommand *nwf_command_find(const char *name);
 

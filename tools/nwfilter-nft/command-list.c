@@ -1,13 +1,23 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "cli.h"
+#include "learned.h"
+#include "owner.h"
 
 #include <jansson.h>
 #include <stdio.h>
 #include <string.h>
 
 static gboolean as_json;
+static char *state_directory;
 
-static const GOptionEntry entries[] = {{"json", 0, 0, G_OPTION_ARG_NONE, &as_json, "Print JSON", NULL}, {NULL}};
+static const GOptionEntry entries[] = {
+    {"json", 0, 0, G_OPTION_ARG_NONE, &as_json, "Print JSON", NULL},
+    {"state-dir", 0, 0, G_OPTION_ARG_FILENAME, &state_directory, "What was learned is here (" NWF_STATE_DIR ")", "DIR"},
+    {NULL}};
+
+static GArray *learned_of(const NwfPortInfo *info) {
+  return nwf_learned_now(state_directory ? state_directory : NWF_STATE_DIR, info->port);
+}
 
 /* Names of interfaces are bytes; JSON knows only characters. */
 static json_t *name_to_json(const char *name) {
@@ -46,33 +56,43 @@ static json_t *port_to_json(const NwfPortInfo *info) {
   json_object_set_new(port, "filter", filter_to_json(words));
   json_object_set_new(port, "parameters", parameters_to_json(words));
   json_object_set_new(port, "truncated", json_boolean(info->comment && g_str_has_suffix(info->comment, "...")));
+  g_autoptr(GArray) learned = learned_of(info);
+  json_object_set_new(port, "learned", nwf_learned_to_json(learned));
   json_object_set_new(port, "elements", json_integer(info->elements));
   json_object_set_new(port, "chains", json_integer(info->chains));
   json_object_set_new(port, "rules", json_integer(info->rules));
   return port;
 }
 
-static void print_json(const GArray *infos) {
+static void print_json(NwfKernel *kernel, const GArray *infos) {
   json_t *ports = json_array();
   for (guint i = 0; i < infos->len; i++)
     json_array_append_new(ports, port_to_json(&g_array_index(infos, NwfPortInfo, i)));
-  json_t *root = json_pack("{s:o}", "ports", ports);
+  json_t *root = json_pack("{s:o, s:o}", "owner", nwf_owner_to_json(kernel), "ports", ports);
   json_dumpf(root, stdout, JSON_INDENT(2));
   putchar('\n');
   json_decref(root);
 }
 
-static void print_text(const GArray *infos) {
-  if (infos->len == 0) {
-    puts("no port is bound");
-    return;
-  }
+static void print_ports(const GArray *infos) {
   printf("%-16s %8s %6s %5s  %s\n", "PORT", "ELEMENTS", "CHAINS", "RULES", "FILTER AND PARAMETERS");
   for (guint i = 0; i < infos->len; i++) {
     const NwfPortInfo *info = &g_array_index(infos, NwfPortInfo, i);
     printf("%-16s %8u %6u %5u  %s\n", info->port, info->elements, info->chains, info->rules,
            info->comment ? info->comment : "-");
+    g_autoptr(GArray) learned = learned_of(info);
+    nwf_learned_print(learned);
   }
+}
+
+static void print_text(NwfKernel *kernel, const GArray *infos) {
+  g_autofree char *owner = nwf_owner_to_text(kernel);
+  if (infos->len == 0)
+    puts("no port is bound");
+  else
+    print_ports(infos);
+  if (owner)
+    printf("the table is owned by %s\n", owner);
 }
 
 int nwf_command_list(int argc, char **argv) {
@@ -88,8 +108,8 @@ int nwf_command_list(int argc, char **argv) {
     return nwf_cli_fail(error);
   g_autoptr(GArray) infos = have ? nwf_ruleset_port_infos(have) : g_array_new(FALSE, FALSE, sizeof(NwfPortInfo));
   if (as_json)
-    print_json(infos);
+    print_json(kernel, infos);
   else
-    print_text(infos);
+    print_text(kernel, infos);
   return NWF_EXIT_DONE;
 }

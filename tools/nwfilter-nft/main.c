@@ -19,6 +19,18 @@ static const NwfCommand commands[] = {
      "Reads the table back from the kernel and shows its ports with their filters and parameters.", nwf_command_list},
     {"delete", "[PORT...]", "take ports out of the kernel's table",
      "Takes the named ports out of the table in one transaction; without a name, the whole table.", nwf_command_delete},
+    {"enable", "", "make libvirt's daemon load our driver",
+     "Writes a drop-in for libvirtd.service or virtnwfilterd.service, whichever the host uses, with\n"
+     "which it loads nwfilter-nft's driver in the place of libvirt's own from its next start on.",
+     nwf_command_enable},
+    {"disable", "", "make it load libvirt's own driver again",
+     "Removes what enable wrote. The table stays until libvirt's own driver has its rules in force,\n"
+     "so that no guest is unfiltered in between.",
+     nwf_command_disable},
+    {"status", "", "say which driver serves, and who owns the table",
+     "Shows whether the driver is enabled, which driver the daemons that run here have loaded, and\n"
+     "who owns the kernel's table.",
+     nwf_command_status},
 };
 
 const NwfCommand *nwf_command_find(const char *name) {
