@@ -72,7 +72,7 @@ static gboolean set_ports(const Bench *bench, guint ports, Cost *cost, GError **
 static gboolean run_once(NwfKernel *kernel, const Bench *bench, const Case *one, Cost *cost, GError **error) {
   guint32 before, after;
 
-  if (!(one->before ? set_ports(bench, one->before, cost, error) : rig_flush(NULL, error)) ||
+  if (!(one->before ? set_ports(bench, one->before, cost, error) : rig_flush(error)) ||
       !nwf_kernel_generation(kernel, &before, error) || !set_ports(bench, one->after, cost, error) ||
       !nwf_kernel_generation(kernel, &after, error))
     return FALSE;
@@ -92,9 +92,9 @@ static gboolean run_case(NwfKernel *kernel, const Bench *bench, const Case *one,
 
   wall->limit = one->limit;
   memory->limit = MEMORY_LIMIT;
-  for (guint round = 0; round < bench->rounds; round++) {
+  for (guint run = 0; run < bench->runs; run++) {
     Cost cost;
-    bench_progress(bench, "%s: round %u of %u", one->name, round + 1, bench->rounds);
+    bench_progress(bench, 1, "%s: run %u of %u", one->name, run + 1, bench->runs);
     if (!run_once(kernel, bench, one, &cost, error))
       return FALSE;
     series_add(wall, cost.wall);

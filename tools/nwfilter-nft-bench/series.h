@@ -13,6 +13,8 @@ typedef struct {
   char *unit;     /* "ns", "ms", "MiB", "" for a ratio */
   guint ports;
   double limit;    /* what the median is to stay under; 0: nothing is asked */
+  double least;    /* what the median is to reach; 0: nothing is asked */
+  char *missing;   /* why it could not be measured, or NULL */
   GArray *samples; /* of double */
 } Series;
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "bench.h"
-
-#include "lab.h"
+#include "isolate.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <gio/gio.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -14,6 +14,23 @@
 #include <unistd.h>
 
 #define LOG_SECONDS 5
+#define ESTIMATE_AFTER 0.02 /* of the work: before, the remaining time is a guess */
+
+static struct {
+  double planned, done;
+  gint64 started, last;
+} progress;
+
+guint bench_ports_near(const Bench *bench, guint wanted) {
+  guint best = 0;
+
+  for (guint i = 0; i < bench->ports->len; i++) {
+    guint ports = g_array_index(bench->ports, guint, i);
+    if (best == 0 || ABS((int)ports - (int)wanted) < ABS((int)best - (int)wanted))
+      best = ports;
+  }
+  return best;
+}
 
 Series *bench_series(const Bench *bench, const char *what, const char *unit, guint ports) {
   return series_new(bench->name, what, unit, ports);
@@ -27,20 +44,48 @@ void bench_emit(const Bench *bench, const Series *series) {
   json_decref(object);
 }
 
-void bench_progress(const Bench *bench, const char *format, ...) {
-  static gint64 last;
+void bench_emit_one(const Bench *bench, const char *what, const char *unit, guint ports, double sample) {
+  g_autoptr(Series) series = bench_series(bench, what, unit, ports);
+  series_add(series, sample);
+  bench_emit(bench, series);
+}
+
+void bench_emit_missing(const Bench *bench, const char *what, guint ports, const char *why) {
+  g_autoptr(Series) series = bench_series(bench, what, "", ports);
+  series->missing = g_strdup(why);
+  bench_emit(bench, series);
+}
+
+void bench_plan(double work) {
+  progress.planned += work;
+}
+
+static char *remaining_time(gint64 now) {
+  if (progress.planned <= 0 || progress.done < ESTIMATE_AFTER * progress.planned)
+    return g_strdup("");
+  double left = (double)(now - progress.started) / G_USEC_PER_SEC * (progress.planned / progress.done - 1);
+  guint seconds = (guint)MAX(left, 0);
+  return g_strdup_printf(", %u:%02u left", seconds / 60, seconds % 60);
+}
+
+void bench_progress(const Bench *bench, double done, const char *format, ...) {
   gboolean terminal = isatty(STDERR_FILENO);
   gint64 now = g_get_monotonic_time();
   va_list arguments;
 
+  if (!progress.started)
+    progress.started = now;
+  progress.done += done;
   /* A log wants to know that it goes on, not each step. */
-  if (!terminal && last && now - last < LOG_SECONDS * G_USEC_PER_SEC)
+  if (!terminal && progress.last && now - progress.last < LOG_SECONDS * G_USEC_PER_SEC)
     return;
-  last = now;
+  progress.last = now;
   va_start(arguments, format);
   g_autofree char *text = g_strdup_vprintf(format, arguments);
   va_end(arguments);
-  fprintf(stderr, terminal ? "\r\033[K%s: %s" : "%s: %s\n", bench->name, text);
+  g_autofree char *left = remaining_time(now);
+  fprintf(stderr, terminal ? "\r\033[K[%u/%u] %s: %s%s" : "[%u/%u] %s: %s%s\n", bench->place, bench->places,
+          bench->name, text, left);
 }
 
 void bench_progress_end(void) {
@@ -71,7 +116,7 @@ static G_NORETURN void run_scenario(const Bench *bench, const BenchScenario *sce
   signal(SIGTERM, SIG_DFL);
   own.name = scenario->name;
   own.results = fdopen(results, "w");
-  gboolean ok = lab_unshare(&error) && scenario->run(&own, &error);
+  gboolean ok = isolate_process(&error) && scenario->run(&own, &error);
   bench_progress_end();
   if (!ok)
     fprintf(stderr, "%s: %s\n", scenario->name, error ? error->message : "failed");
@@ -101,7 +146,7 @@ gboolean bench_run_apart(const Bench *bench, const BenchScenario *scenario, GPtr
   int results[2], status;
   pid_t child;
 
-  if (pipe(results) < 0 || (child = fork()) < 0) {
+  if (pipe2(results, O_CLOEXEC) < 0 || (child = fork()) < 0) {
     g_set_error(error, G_IO_ERROR, g_io_error_from_errno(errno), "%s: %s", scenario->name, g_strerror(errno));
     return FALSE;
   }

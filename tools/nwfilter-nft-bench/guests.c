@@ -4,6 +4,8 @@
 #include <glib/gstdio.h>
 #include <string.h>
 
+const guint8 guest_uplink_mac[NWF_MAC_LEN] = {0x52, 0x54, 0x00, 0xff, 0x00, 0x01};
+
 Guest guest_make(guint number) {
   guint8 high = (guint8)(number >> 8), low = (guint8)number;
   Guest guest = {.mac = {0x52, 0x54, 0x00, 0x00, high, low}, .ip = {10, 77, high, (guint8)(low)}};
@@ -12,7 +14,7 @@ Guest guest_make(guint number) {
   return guest;
 }
 
-char *guest_binding_xml(guint number) {
+char *guest_binding_xml_to(guint number, const char *filter, const char *parameters) {
   Guest guest = guest_make(number);
   g_autofree char *mac = nwf_mac_format(guest.mac);
 
@@ -20,12 +22,18 @@ char *guest_binding_xml(guint number) {
                          "  <owner><name>guest%u</name><uuid>11111111-2222-3333-4444-%012x</uuid></owner>\n"
                          "  <portdev name='%s'/>\n"
                          "  <mac address='%s'/>\n"
-                         "  <filterref filter='" GUEST_FILTER "'>\n"
+                         "  <filterref filter='%s'>\n"
                          "    <parameter name='IP' value='%u.%u.%u.%u'/>\n"
                          "    <parameter name='MAC' value='%s'/>\n"
+                         "%s"
                          "  </filterref>\n"
                          "</filterbinding>\n",
-                         number, number, guest.port, mac, guest.ip[0], guest.ip[1], guest.ip[2], guest.ip[3], mac);
+                         number, number, guest.port, mac, filter, guest.ip[0], guest.ip[1], guest.ip[2], guest.ip[3],
+                         mac, parameters ? parameters : "");
+}
+
+char *guest_binding_xml(guint number) {
+  return guest_binding_xml_to(number, GUEST_FILTER, NULL);
 }
 
 char *guests_binding_path(const char *folder, guint number) {
@@ -93,20 +101,23 @@ NwfRuleset *guests_compile(const NwfFilterStore *store, const GPtrArray *binding
   return nwf_compile(store, (NwfBinding *const *)bindings->pdata, n, &options, error);
 }
 
-NwfRuleset *guests_table(const char *filters, guint n, guint features, GError **error) {
-  g_autoptr(NwfFilterStore) store = guests_load_filters(filters, error);
+NwfRuleset *guests_table_of(const NwfFilterStore *store, const char *filter, const char *parameters, guint n,
+                            guint features, GError **error) {
   g_autoptr(GPtrArray) bindings = g_ptr_array_new_with_free_func(free_binding);
 
-  if (!store)
-    return NULL;
   for (guint i = 0; i < n; i++) {
-    g_autofree char *text = guest_binding_xml(i);
+    g_autofree char *text = guest_binding_xml_to(i, filter, parameters);
     NwfBinding *binding = nwf_binding_parse(text, strlen(text), NULL, error);
     if (!binding)
       return NULL;
     g_ptr_array_add(bindings, binding);
   }
   return guests_compile(store, bindings, n, features, error);
+}
+
+NwfRuleset *guests_table(const char *filters, guint n, guint features, GError **error) {
+  g_autoptr(NwfFilterStore) store = guests_load_filters(filters, error);
+  return store ? guests_table_of(store, GUEST_FILTER, NULL, n, features, error) : NULL;
 }
 
 char *guests_linear_table(guint n) {
@@ -131,11 +142,11 @@ char *guests_linear_table(guint n) {
   return g_string_free(text, FALSE);
 }
 
-gsize guest_frame_arp(guint from, guint to, guint8 frame[64]) {
+gsize guest_frame_arp(guint from, guint to, guint8 frame[GUEST_FRAME_MAX]) {
   static const guint8 head[] = {0x08, 0x06, 0, 1, 0x08, 0, 6, 4, 0, 1};
   Guest sender = guest_make(from), target = guest_make(to);
 
-  memset(frame, 0, 64);
+  memset(frame, 0, 60);
   memset(frame, 0xff, 6);
   memcpy(frame + 6, sender.mac, 6);
   memcpy(frame + 12, head, sizeof head);
@@ -154,23 +165,34 @@ static guint16 ip_checksum(const guint8 *header) {
   return (guint16) ~(sum + (sum >> 16));
 }
 
-gsize guest_frame_udp(guint from, guint to, guint8 frame[64]) {
-  /* 20 bytes of IPv4 and 26 of UDP: 46, what fills the smallest Ethernet frame; no UDP checksum. */
-  static const guint8 ip[] = {0x45, 0, 0, 46, 0, 1, 0, 0, 64, 17, 0, 0};
-  static const guint8 udp[] = {0x9c, 0x40, 0x9c, 0x41, 0, 26, 0, 0};
-  Guest sender = guest_make(from), target = guest_make(to);
-  guint16 checksum;
+static void put_u16(guint8 *to, gsize value) {
+  to[0] = (guint8)(value >> 8);
+  to[1] = (guint8)value;
+}
 
-  memset(frame, 0, 64);
+gsize guest_frame_udp(guint from, guint to, guint16 sport, guint16 dport, gsize length, guint8 frame[GUEST_FRAME_MAX]) {
+  static const guint8 ip[] = {0x45, 0, 0, 0, 0, 1, 0, 0, 64, 17, 0, 0};
+  static const guint8 outside[] = {198, 51, 100, 1}; /* RFC 5737 */
+  Guest sender = guest_make(from), target = {0};
+
+  if (to != GUEST_TO_UPLINK) {
+    target = guest_make(to);
+  } else {
+    memcpy(target.mac, guest_uplink_mac, sizeof target.mac);
+    memcpy(target.ip, outside, sizeof target.ip);
+  }
+  length = CLAMP(length, 60, GUEST_FRAME_MAX);
+  memset(frame, 0, length);
   memcpy(frame, target.mac, 6);
   memcpy(frame + 6, sender.mac, 6);
   frame[12] = 0x08;
   memcpy(frame + 14, ip, sizeof ip);
+  put_u16(frame + 16, length - 14);
   memcpy(frame + 26, sender.ip, 4);
   memcpy(frame + 30, target.ip, 4);
-  memcpy(frame + 34, udp, sizeof udp);
-  checksum = ip_checksum(frame + 14);
-  frame[24] = (guint8)(checksum >> 8);
-  frame[25] = (guint8)checksum;
-  return 60;
+  put_u16(frame + 34, sport);
+  put_u16(frame + 36, dport);
+  put_u16(frame + 38, length - 34); /* and no checksum */
+  put_u16(frame + 24, ip_checksum(frame + 14));
+  return length;
 }

@@ -20,6 +20,7 @@ void series_free(Series *series) {
   g_free(series->scenario);
   g_free(series->what);
   g_free(series->unit);
+  g_free(series->missing);
   g_array_unref(series->samples);
   g_free(series);
 }
@@ -59,6 +60,10 @@ json_t *series_to_json(const Series *series) {
                              series_quantile(series, 0.75), "min", series_quantile(series, 0), "samples", samples);
   if (series->limit > 0)
     json_object_set_new(object, "limit", json_real(series->limit));
+  if (series->least > 0)
+    json_object_set_new(object, "least", json_real(series->least));
+  if (series->missing)
+    json_object_set_new(object, "missing", json_string(series->missing));
   return object;
 }
 
@@ -72,6 +77,8 @@ Series *series_from_json(const json_t *object) {
     return NULL;
   Series *series = series_new(scenario, what, unit, (guint)ports);
   series->limit = json_number_value(json_object_get(object, "limit"));
+  series->least = json_number_value(json_object_get(object, "least"));
+  series->missing = g_strdup(json_string_value(json_object_get(object, "missing")));
   for (gsize i = 0; i < json_array_size(samples); i++)
     series_add(series, json_number_value(json_array_get(samples, i)));
   return series;

@@ -81,8 +81,8 @@ static const Case cases[] = {
 static gboolean prepare(NwfKernel *kernel, const Bench *bench, guint before, guint features, GError **error) {
   Course unused;
 
-  /* The ruleset is emptied first, so that each round finds the same. */
-  return rig_flush(NULL, error) && (before == 0 || apply(kernel, bench, before, features, &unused, error));
+  /* The ruleset is emptied first, so that each run finds the same. */
+  return rig_flush(error) && (before == 0 || apply(kernel, bench, before, features, &unused, error));
 }
 
 static gboolean run_once(NwfKernel *kernel, const Bench *bench, const Case *one, guint features, Course *course,
@@ -111,9 +111,9 @@ static gboolean run_case(NwfKernel *kernel, const Bench *bench, const Case *one,
     parts[part] = bench_series(bench, what, "ms", one->after);
   }
   parts[TOTAL]->limit = one->limit;
-  for (guint round = 0; ok && round < bench->rounds; round++) {
+  for (guint run = 0; ok && run < bench->runs; run++) {
     Course course;
-    bench_progress(bench, "%s: round %u of %u", one->name, round + 1, bench->rounds);
+    bench_progress(bench, 1, "%s: run %u of %u", one->name, run + 1, bench->runs);
     ok = run_once(kernel, bench, one, features, &course, error);
     for (guint part = 0; ok && part < N_PARTS; part++)
       series_add(parts[part], (double)course.took[part] / 1e6);
@@ -151,11 +151,11 @@ static gboolean run_extend(NwfKernel *kernel, const Bench *bench, guint features
   g_autoptr(GPtrArray) bindings = store ? guests_read_bindings(bench->folder, PORTS, error) : NULL;
   g_autoptr(Series) series = bench_series(bench, "one more port, of a known table", "ms", PORTS + 1);
   series->limit = 10;
-  for (guint round = 0; bindings && round < bench->rounds; round++) {
+  for (guint run = 0; bindings && run < bench->runs; run++) {
     gint64 took;
-    bench_progress(bench, "one more port: round %u of %u", round + 1, bench->rounds);
+    bench_progress(bench, 1, "one more port: run %u of %u", run + 1, bench->runs);
     g_autoptr(NwfRuleset) table = guests_compile(store, bindings, PORTS, features, error);
-    if (!table || !rig_flush(NULL, error) || !nwf_kernel_install(kernel, table, NULL, error) ||
+    if (!table || !rig_flush(error) || !nwf_kernel_install(kernel, table, NULL, error) ||
         !extend_once(kernel, bench, store, table, features, &took, error))
       return FALSE;
     series_add(series, (double)took / 1e6);
@@ -173,9 +173,9 @@ static gboolean run_text(const Bench *bench, guint features, GError **error) {
   g_autofree char *text = nwf_ruleset_to_text(table);
   g_autoptr(Series) series = bench_series(bench, "its text into an empty kernel, by nft -f", "ms", PORTS);
 
-  for (guint round = 0; round < bench->rounds; round++) {
-    bench_progress(bench, "nft -f: round %u of %u", round + 1, bench->rounds);
-    if (!rig_flush(NULL, error))
+  for (guint run = 0; run < bench->runs; run++) {
+    bench_progress(bench, 1, "nft -f: run %u of %u", run + 1, bench->runs);
+    if (!rig_flush(error))
       return FALSE;
     gint64 start = bench_clock_wall();
     if (!rig_load_text(text, error))

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "rig.h"
-#include "guests.h"
+#include "program.h"
 
 #include <errno.h>
 #include <gio/gio.h>
@@ -10,8 +10,10 @@
 #include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <time.h>
 
 #define QUEUE_LENGTH 4
+#define BY_THE_CLOCK ", by the clock" /* what else runs on the machine is in it */
 
 static gboolean fail(GError **error, const char *what) {
   g_set_error(error, G_IO_ERROR, g_io_error_from_errno(errno), "%s: %s", what, g_strerror(errno));
@@ -31,7 +33,7 @@ static void allow_descriptors(guint n) {
 }
 
 static gboolean shorten_queues(Rig *rig, GError **error) {
-  for (guint i = 0; i < rig->n; i++) {
+  for (guint i = 0; i <= rig->n; i++) {
     struct ifreq request = {.ifr_qlen = QUEUE_LENGTH};
     g_strlcpy(request.ifr_name, lab_name(rig->lab, i), sizeof request.ifr_name);
     if (ioctl(lab_fd(rig->lab, lab_host(rig->lab)), SIOCSIFTXQLEN, &request) < 0)
@@ -60,18 +62,21 @@ Rig *rig_new(const Bench *bench, guint n, GError **error) {
   g_autoptr(Rig) rig = g_new0(Rig, 1);
   g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
 
-  bench_progress(bench, "making a bridge with %u ports", n);
+  bench_progress(bench, 0, "making a bridge with %u ports", n);
   allow_descriptors(n + 64);
   for (guint i = 0; i < n; i++)
     g_ptr_array_add(names, g_strdup(guest_make(i).port));
+  g_ptr_array_add(names, g_strdup(GUEST_UPLINK));
   rig->n = n;
-  rig->lab = lab_new((const char *const *)names->pdata, n, error);
-  rig->kernel = rig->lab ? nwf_kernel_open(error) : NULL; /* after the lab, which may choose the namespace */
+  rig->lab = lab_new_here((const char *const *)names->pdata, n + 1, error);
+  rig->kernel = rig->lab ? nwf_kernel_open(error) : NULL;
   if (!rig->kernel || !shorten_queues(rig, error) || (bench->no_br_netfilter && !disable_br_netfilter(error)))
     return NULL;
   for (guint i = 0; i < n; i++)
     if (!lab_add_address(rig->lab, i, guest_make(i).mac, error))
       return NULL;
+  if (!lab_add_address(rig->lab, n, guest_uplink_mac, error))
+    return NULL;
   return g_steal_pointer(&rig);
 }
 
@@ -84,25 +89,12 @@ void rig_free(Rig *rig) {
   g_free(rig);
 }
 
-static gboolean run_nft(const char *const *argv, const char *text, GError **error) {
-  g_autoptr(GSubprocess) nft =
-      g_subprocess_newv(argv, G_SUBPROCESS_FLAGS_STDIN_PIPE | G_SUBPROCESS_FLAGS_STDERR_PIPE, error);
-  g_autofree char *said = NULL;
-
-  if (!nft || !g_subprocess_communicate_utf8(nft, text, NULL, NULL, &said, error))
-    return FALSE;
-  if (g_subprocess_get_successful(nft))
-    return TRUE;
-  g_set_error(error, G_IO_ERROR, G_IO_ERROR_FAILED, "nft: %s", said);
-  return FALSE;
-}
-
 gboolean rig_load_text(const char *text, GError **error) {
-  return run_nft((const char *const[]){"nft", "-f", "-", NULL}, text, error);
+  return program_run((const char *const[]){"nft", "-f", "-", NULL}, text, NULL, error);
 }
 
-gboolean rig_flush(Rig *rig, GError **error) {
-  return run_nft((const char *const[]){"nft", "flush", "ruleset", NULL}, "", error);
+gboolean rig_flush(GError **error) {
+  return program_run((const char *const[]){"nft", "flush", "ruleset", NULL}, NULL, NULL, error);
 }
 
 gboolean rig_expect(Rig *rig, guint from, const guint8 *frame, gsize length, int to, gboolean arrives, GError **error) {
@@ -130,31 +122,51 @@ gboolean rig_deafen_host(Rig *rig, GError **error) {
   return TRUE;
 }
 
-static gboolean send_many(Rig *rig, guint from, const guint8 *frame, gsize length, guint n, GError **error) {
-  for (guint i = 0; i < n; i++)
-    if (!lab_send_blind(rig->lab, from, frame, length, error))
+static gboolean send_many(Rig *rig, const RigLoad *load, guint n, guint *next, GError **error) {
+  for (guint i = 0; i < n; i++) {
+    const RigFrame *frame = &g_array_index(load->frames, RigFrame, *next);
+    if (!lab_send_blind(rig->lab, frame->from, frame->bytes, frame->length, error))
       return FALSE;
+    if (++*next == load->frames->len)
+      *next = 0;
+  }
   return TRUE;
 }
 
-gboolean rig_time(Rig *rig, guint from, const guint8 *frame, gsize length, guint window_ms, RigTime *time,
-                  GError **error) {
+gboolean rig_time(Rig *rig, const RigLoad *load, guint window_ms, RigTime *time, GError **error) {
   /* The first ones fill the queues and warm the caches, the next tell how many fit the window. */
-  const guint first = 2 * QUEUE_LENGTH, probe = 16;
+  const guint first = 2 * QUEUE_LENGTH * load->frames->len, probe = MAX(16, load->frames->len);
+  guint next = 0;
 
-  if (!send_many(rig, from, frame, length, first, error))
+  if (!send_many(rig, load, first, &next, error))
     return FALSE;
   gint64 start = bench_clock_cpu();
-  if (!send_many(rig, from, frame, length, probe, error))
+  if (!send_many(rig, load, probe, &next, error))
     return FALSE;
   gint64 one = MAX((bench_clock_cpu() - start) / probe, 1);
   guint n = (guint)CLAMP((gint64)window_ms * 1000000 / one, 16, 10000000);
 
   gint64 wall = bench_clock_wall(), cpu = bench_clock_cpu();
-  if (!send_many(rig, from, frame, length, n, error))
+  if (!send_many(rig, load, n, &next, error))
     return FALSE;
   time->cpu = (double)(bench_clock_cpu() - cpu) / n;
   time->wall = (double)(bench_clock_wall() - wall) / n;
+  return TRUE;
+}
+
+gboolean rig_share(Rig *rig, const RigLoad *load, guint per_second, double seconds, double *share, GError **error) {
+  guint n = (guint)(per_second * seconds), next = 0;
+  gint64 wall = bench_clock_wall(), cpu = bench_clock_cpu();
+
+  for (guint i = 0; i < n; i++) {
+    gint64 at = wall + (gint64)(i * 1e9 / per_second);
+    struct timespec until = {.tv_sec = at / 1000000000, .tv_nsec = at % 1000000000};
+    while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL) == EINTR)
+      ;
+    if (!send_many(rig, load, 1, &next, error))
+      return FALSE;
+  }
+  *share = 100.0 * (double)(bench_clock_cpu() - cpu) / (seconds * 1e9);
   return TRUE;
 }
 
@@ -170,47 +182,52 @@ gboolean rig_enter_text(Rig *rig, gpointer data, GError **error) {
   return rig_load_text(data, error);
 }
 
+gboolean rig_enter_ebtables(Rig *rig, gpointer data, GError **error) {
+  return program_run((const char *const[]){"ebtables-nft-restore", NULL}, data, NULL, error);
+}
+
 typedef struct {
-  Series *wall, *cpu; /* of a write, by the divisor */
-  Series *ratio;      /* of processor times, to the first variant's of the same round */
-  Series *least;      /* of the least wall times of all rounds */
+  Series *cpu, *wall; /* of a write, by the divisor */
+  Series *ratio;      /* of processor times, to the first variant's of the same run */
 } VariantSeries;
 
-static VariantSeries *make_series(const Bench *bench, const GArray *variants, guint ports, const char *unit) {
+static Series *make_one(const Bench *bench, const RigLoad *load, guint ports, const char *what, const char *more,
+                        const char *unit) {
+  g_autofree char *name = g_strconcat(load->label ? load->label : "", what, more, NULL);
+  return bench_series(bench, name, unit, ports);
+}
+
+static VariantSeries *make_series(const Bench *bench, const GArray *variants, guint ports, const RigLoad *load) {
   const RigVariant *first = &g_array_index(variants, RigVariant, 0);
   VariantSeries *series = g_new0(VariantSeries, variants->len);
+  g_autofree char *over = g_strconcat(" / ", first->name, load->inverse ? ", frames/s" : "", NULL);
 
   for (guint v = 0; v < variants->len; v++) {
     const RigVariant *variant = &g_array_index(variants, RigVariant, v);
-    g_autofree char *cpu = g_strdup_printf("%s, processor time", variant->name);
-    g_autofree char *ratio = g_strdup_printf("%s / %s", variant->name, first->name);
-    g_autofree char *least = g_strdup_printf("%s / %s, of the least", variant->name, first->name);
-    series[v].wall = bench_series(bench, variant->name, unit, ports);
-    series[v].cpu = bench_series(bench, cpu, unit, ports);
-    series[v].ratio = bench_series(bench, ratio, "", ports);
+    series[v].cpu = make_one(bench, load, ports, variant->name, "", load->unit);
+    series[v].wall = make_one(bench, load, ports, variant->name, BY_THE_CLOCK, load->unit);
+    series[v].ratio = make_one(bench, load, ports, variant->name, over, "");
     series[v].ratio->limit = variant->limit;
-    series[v].least = bench_series(bench, least, "", ports);
+    series[v].ratio->least = variant->least;
   }
   return series;
 }
 
-static void finish_series(const Bench *bench, VariantSeries *series, guint n, gboolean emit) {
-  for (guint v = 0; v < n; v++) {
-    if (emit) {
-      bench_emit(bench, series[v].wall);
-      bench_emit(bench, series[v].cpu);
-    }
-    if (emit && v > 0) {
-      series_add(series[v].least, series_quantile(series[v].wall, 0) / series_quantile(series[0].wall, 0));
+static double ratio_of(const RigLoad *load, double time, double first) {
+  return load->inverse ? first / time : time / first;
+}
+
+static void finish_series(const Bench *bench, const RigLoad *load, VariantSeries *series, guint n, gboolean emit) {
+  for (guint v = 0; emit && v < n; v++) {
+    bench_emit(bench, series[v].cpu);
+    bench_emit(bench, series[v].wall);
+    if (v > 0)
       bench_emit(bench, series[v].ratio);
-      bench_emit(bench, series[v].least);
-    }
   }
   for (guint v = 0; v < n; v++) {
     series_free(series[v].wall);
     series_free(series[v].cpu);
     series_free(series[v].ratio);
-    series_free(series[v].least);
   }
   g_free(series);
 }
@@ -223,37 +240,44 @@ static gboolean compare_once(Rig *rig, const Bench *bench, const GArray *variant
   for (guint v = 0; v < variants->len; v++) {
     const RigVariant *variant = &g_array_index(variants, RigVariant, v);
     RigTime time;
-    if (!rig_flush(rig, error) || !variant->enter(rig, variant->data, error) ||
-        !rig_time(rig, 0, load->frame, load->length, bench->window_ms, &time, error))
+    if (!rig_flush(error) || !variant->enter(rig, variant->data, error) ||
+        !(variant->time ? variant->time(variant->data, bench->window_ms, &time, error)
+                        : rig_time(rig, load, bench->window_ms, &time, error)))
       return FALSE;
     series_add(series[v].wall, time.wall / load->divisor);
     series_add(series[v].cpu, time.cpu / load->divisor);
     if (v == 0)
       first = time.cpu;
     else
-      series_add(series[v].ratio, time.cpu / first);
+      series_add(series[v].ratio, ratio_of(load, time.cpu, first));
   }
   return TRUE;
+}
+
+double rig_compare_work(const Bench *bench, guint n_variants) {
+  return (double)bench->runs * (n_variants + (bench->table ? 1 : 0)) * (bench->window_ms + 30);
 }
 
 gboolean rig_compare(Rig *rig, const Bench *bench, const RigVariant *variants, guint n_variants, const RigLoad *load,
                      GError **error) {
   g_autoptr(GArray) all = g_array_new(FALSE, FALSE, sizeof(RigVariant));
   g_autofree char *table = NULL, *name = bench->table ? g_path_get_basename(bench->table) : NULL;
+  double work = rig_compare_work(bench, n_variants) / bench->runs;
   gboolean ok = TRUE;
 
   g_array_append_vals(all, variants, n_variants);
   if (bench->table) {
     if (!g_file_get_contents(bench->table, &table, NULL, error))
       return FALSE;
-    RigVariant own = {name, rig_enter_text, table, 0};
+    RigVariant own = {.name = name, .enter = rig_enter_text, .data = table};
     g_array_append_val(all, own);
   }
-  VariantSeries *series = make_series(bench, all, rig->n, load->unit);
-  for (guint round = 0; ok && round < bench->rounds; round++) {
-    bench_progress(bench, "%u ports: round %u of %u", rig->n, round + 1, bench->rounds);
+  VariantSeries *series = make_series(bench, all, rig->n, load);
+  for (guint run = 0; ok && run < bench->runs; run++) {
     ok = compare_once(rig, bench, all, load, series, error);
+    bench_progress(bench, work, "%u ports: %s%u of %u runs", rig->n, load->label ? load->label : "", run + 1,
+                   bench->runs);
   }
-  finish_series(bench, series, all->len, ok);
+  finish_series(bench, load, series, all->len, ok);
   return ok;
 }
