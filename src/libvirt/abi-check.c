@@ -60,6 +60,40 @@ static NwfFinding check_binding_object(virConnectPtr conn) {
   return good ? NULL : g_strdup("virNWFilterBinding: its members are not where they are expected");
 }
 
+/* --- definitions: libvirt prints ours --- */
+
+#define PROBE_UUID "01020304-0506-0708-090a-0b0c0d0e0f10"
+
+static NwfFinding check_text(char *xml, const char *layout, const char *const *parts) {
+  g_autofree char *text = xml;
+  for (; *parts != NULL; parts++)
+    if (text == NULL || strstr(text, *parts) == NULL)
+      return g_strdup_printf("%s: libvirt does not find %s in it", layout, *parts);
+  return NULL;
+}
+
+static NwfFinding check_filter_definition(void) {
+  static const char *const parts[] = {"name='probe'", "<uuid>" PROBE_UUID "</uuid>", NULL};
+  virNWFilterDef def = {.name = "probe"};
+  nwf_uuid_parse(PROBE_UUID, def.uuid);
+  return check_text(nwf_libvirt.virNWFilterDefFormat(&def), "virNWFilterDef", parts);
+}
+
+static NwfFinding check_binding_definition(void) {
+  static const char *const parts[] = {"<name>owner</name>", "<uuid>" PROBE_UUID "</uuid>", "<portdev name='port'/>",
+                                      NULL};
+  g_autoptr(GHashTable) parameters = g_hash_table_new(g_str_hash, g_str_equal);
+  virNWFilterBindingDef def = {
+      .ownername = "owner", .portdevname = "port", .filter = "filter", .filterparams = parameters};
+  nwf_uuid_parse(PROBE_UUID, def.owneruuid);
+  return check_text(nwf_libvirt.virNWFilterBindingDefFormat(&def), "virNWFilterBindingDef", parts);
+}
+
+NwfFinding nwf_check_definitions(void) {
+  NwfFinding finding = check_filter_definition();
+  return finding != NULL ? finding : check_binding_definition();
+}
+
 /* --- virNWFilterDriver: each slot notes that it was called --- */
 
 static guint called;

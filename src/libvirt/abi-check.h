@@ -17,6 +17,9 @@ NwfFinding nwf_check_version(void);
 /** libxml2, which is libvirt's own, is one that src/xml understands. */
 NwfFinding nwf_check_libxml(void);
 
+/** What access checks are given is read as it was meant. */
+NwfFinding nwf_check_definitions(void);
+
 /** Objects, and the tables of @driver, which is registered and whose scheme is "nwfilter". Fills the three slots of its
  * hypervisorDriver whose places it finds; else the tables are as before when it returns. To be called as the daemon
  * initialises its drivers: before that a connection would leave the process, after it others use the tables. */

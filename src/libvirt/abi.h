@@ -110,19 +110,23 @@ struct _virNWFilterBinding {
   char *filtername;
 };
 
-/* --- src/conf: what the access checks read of a definition; @rest is NULL to them --- */
+/* --- src/conf: definitions, as far as access checks read them and abi-check.c has libvirt print them --- */
 
 typedef struct {
   const char *name;
   unsigned char uuid[VIR_UUID_BUFLEN];
-  void *rest[16];
+  void *rest[16]; /* NULL */
 } virNWFilterDef;
 
 typedef struct {
   const char *ownername;
   unsigned char owneruuid[VIR_UUID_BUFLEN];
   const char *portdevname;
-  void *rest[16];
+  const char *linkdevname;
+  unsigned char mac[6];
+  const char *filter;
+  GHashTable *filterparams;
+  void *rest[12]; /* NULL */
 } virNWFilterBindingDef;
 
 /* --- src/util/virlog.h --- */

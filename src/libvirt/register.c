@@ -25,7 +25,8 @@ __attribute__((visibility("default"))) int nwfilterRegister(void) {
   if (!resolve())
     return -1;
   nwf_xml_init();
-  if (!nwf_check_passed(nwf_check_version()) || !nwf_check_passed(nwf_check_libxml()))
+  if (!nwf_check_passed(nwf_check_version()) || !nwf_check_passed(nwf_check_libxml()) ||
+      !nwf_check_passed(nwf_check_definitions()))
     return -1;
   if (nwf_libvirt.virRegisterConnectDriver(&nwf_connect_driver, false) < 0 ||
       nwf_libvirt.virSetSharedNWFilterDriver(&nwf_nwfilter_driver) < 0 ||

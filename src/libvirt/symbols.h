@@ -17,6 +17,8 @@
   X(int, virRegisterStateDriver, (virStateDriver * driver))                                                            \
   X(virNWFilterPtr, virGetNWFilter, (virConnectPtr conn, const char *name, const unsigned char *uuid))                 \
   X(virNWFilterBindingPtr, virGetNWFilterBinding, (virConnectPtr conn, const char *port, const char *filter))          \
+  X(char *, virNWFilterDefFormat, (const virNWFilterDef *def))                                                         \
+  X(char *, virNWFilterBindingDefFormat, (const virNWFilterBindingDef *def))                                           \
   X(void, virReportErrorHelper,                                                                                        \
     (int domain, int code, const char *file, const char *function, size_t line, const char *format, ...))              \
   X(void, virRaiseErrorFull,                                                                                           \

@@ -48,6 +48,21 @@ int virConnectIsAlive(void *conn) {
   return is_misfit("slots") ? 1 : REAL(int, virConnectIsAlive, (void *))(conn);
 }
 
+/* As if it had looked elsewhere for the names. */
+char *virNWFilterDefFormat(const void *def);
+char *virNWFilterDefFormat(const void *def) {
+  if (is_misfit("definition"))
+    return strdup("<filter name='(null)'/>");
+  return REAL(char *, virNWFilterDefFormat, (const void *))(def);
+}
+
+char *virNWFilterBindingDefFormat(const void *def);
+char *virNWFilterBindingDefFormat(const void *def) {
+  if (is_misfit("binding-definition"))
+    return strdup("<filterbinding/>");
+  return REAL(char *, virNWFilterBindingDefFormat, (const void *))(def);
+}
+
 /* --- access --- */
 
 typedef struct {
