@@ -83,7 +83,7 @@ static void corrupt_lines_are_skipped(void) {
   g_string_append(text, "\n1700000060 " KEY1 " 10.0.0.7 10.0.0.1\n");
   g_string_append_len(text, "1700000060 \0 " KEY1 " 10.0.0.8 10.0.0.1\n", 12 + 1 + 54 + 19);
   g_string_append(text, "1700000060 " KEY2 " 10.0.0.9 0.0.0.0\n");
-  g_string_append(text, "1700000060 " KEY2 " 10.0.0.1"); /* torn: was it 10.0.0.12? */
+  g_string_append(text, "1700000060 " KEY2 " 10.0.0.10 10.0.0.1"); /* torn: was it 10.0.0.12? */
   g_assert_true(g_file_set_contents(rig.lease_file, text->str, (gssize)text->len, NULL));
   rig_restart(&rig, NOW);
   g_assert_nonnull(strstr(rig.log->str, ":2: corrupt line skipped\n"));
@@ -216,6 +216,8 @@ static void use_full_disk(Rig *rig, const char *filler) {
   const char *error = strstr(rig->log->str, "E DHCP leases are not kept");
   g_assert_nonnull(error);
   g_assert_null(strstr(error + 1, "E DHCP leases")); /* once */
+  g_autofree char *left = contents(rig->lease_file);
+  g_assert_true(g_str_has_suffix(left, "\n")); /* half a line would be taken for an address */
   g_assert_cmpint(g_unlink(filler), ==, 0);
   lease(rig, "a", 1, "10.0.0.5", 900, NOW + 11);
   g_assert_nonnull(strstr(rig->log->str, "I DHCP leases are kept again"));
