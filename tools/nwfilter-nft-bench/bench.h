@@ -20,7 +20,7 @@ typedef struct {
   const char *filters;      /* folder of the filters */
   const char *program;      /* nwfilter-nft */
   gboolean no_br_netfilter; /* bridge-nf-call-* off, as on hosts where nothing loaded br_netfilter */
-  const char *table;        /* a document for nft whose rules are measured as well, or NULL */
+  char **tables;            /* documents for nft whose rules are measured as well, or NULL */
   const char *libvirt_root; /* a system with another libvirt to run in a chroot, or NULL */
   const char *driver_dir;   /* libvirt's drivers with our module among them, or NULL */
   const char *folder;       /* an empty folder to write in; what is left there is removed */

@@ -209,7 +209,7 @@ void daemon_stop(Daemon *daemon) {
 /* A definition waits for the reload to end. That a reload begins is seen by what it starts; ours starts
  * nothing, and is over by then. */
 gboolean daemon_reload(Daemon *daemon, GError **error) {
-  static const char probe[] = "<filter name='bench-reload-probe' chain='root'/>";
+  static const char probe[] = "<filter name='bench-reload-probe' chain='root'></filter>";
   guint64 before = isolate_processes_begun();
   gint64 until = g_get_monotonic_time() + SETTLE_MS * 1000;
 
@@ -217,7 +217,7 @@ gboolean daemon_reload(Daemon *daemon, GError **error) {
     return fail(error, "SIGHUP");
   while (isolate_processes_begun() < before + 2 && g_get_monotonic_time() < until)
     g_usleep(POLL_MS * 1000);
-  return daemon_define(daemon, probe, error);
+  return daemon_define(daemon, "bench-reload-probe", probe, error);
 }
 
 virConnectPtr daemon_connection(const Daemon *daemon) {
@@ -259,11 +259,25 @@ gboolean daemon_unbind(Daemon *daemon, const char *port, GError **error) {
   return ok;
 }
 
-gboolean daemon_define(Daemon *daemon, const char *xml, GError **error) {
-  virNWFilterPtr filter = virNWFilterDefineXML(daemon->connection, xml);
+/* A definition anew must say the UUID that the filter got before. */
+static char *with_uuid(Daemon *daemon, const char *name, const char *xml) {
+  virNWFilterPtr filter = virNWFilterLookupByName(daemon->connection, name);
+  char uuid[VIR_UUID_STRING_BUFLEN];
+  const char *tag = strstr(xml, "<filter "), *end = tag ? strchr(tag, '>') : NULL;
 
   if (!filter)
-    return fail_libvirt(error, "filter");
+    return g_strdup(xml);
+  gboolean known = virNWFilterGetUUIDString(filter, uuid) == 0 && end && end[-1] != '/' && !strstr(xml, "<uuid>");
+  virNWFilterFree(filter);
+  return known ? g_strdup_printf("%.*s<uuid>%s</uuid>%s", (int)(end + 1 - xml), xml, uuid, end + 1) : g_strdup(xml);
+}
+
+gboolean daemon_define(Daemon *daemon, const char *name, const char *xml, GError **error) {
+  g_autofree char *text = with_uuid(daemon, name, xml);
+  virNWFilterPtr filter = virNWFilterDefineXML(daemon->connection, text);
+
+  if (!filter)
+    return fail_libvirt(error, name);
   virNWFilterFree(filter);
   return TRUE;
 }

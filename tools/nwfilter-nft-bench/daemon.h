@@ -41,7 +41,8 @@ void daemon_memory(const Daemon *daemon, guint64 *now, guint64 *peak);
 
 gboolean daemon_bind(Daemon *daemon, const char *xml, GError **error);
 gboolean daemon_unbind(Daemon *daemon, const char *port, GError **error);
-gboolean daemon_define(Daemon *daemon, const char *xml, GError **error);
+/** Defines the filter @name, anew when it is there. */
+gboolean daemon_define(Daemon *daemon, const char *name, const char *xml, GError **error);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Daemon, daemon_free)
 

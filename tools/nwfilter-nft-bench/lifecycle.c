@@ -146,7 +146,7 @@ static gboolean redefine(const Course *course, guint times, GError **error) {
   for (guint i = 0; ok && i < times * 2; i++) {
     g_autofree char *xml = redefinition(course->bench, i % 2 == 0, error);
     Mark begin = take_mark(course);
-    ok = xml && daemon_define(course->daemon, xml, error);
+    ok = xml && daemon_define(course->daemon, GUEST_FILTER, xml, error);
     if (ok)
       operation_add(&operation, course, &begin);
     bench_progress(course->bench, course->ports, "%s: redefined", course->contender->name);

@@ -255,23 +255,35 @@ static gboolean compare_once(Rig *rig, const Bench *bench, const GArray *variant
 }
 
 double rig_compare_work(const Bench *bench, guint n_variants) {
-  return (double)bench->runs * (n_variants + (bench->table ? 1 : 0)) * (bench->window_ms + 30);
+  guint more = bench->tables ? g_strv_length(bench->tables) : 0;
+  return (double)bench->runs * (n_variants + more) * (bench->window_ms + 30);
+}
+
+/* The user's own documents; @texts (of char *) keeps what the variants borrow. */
+static gboolean add_tables(const Bench *bench, GArray *variants, GPtrArray *texts, GError **error) {
+  for (char **table = bench->tables; table && *table; table++) {
+    RigVariant variant = {.name = g_path_get_basename(*table), .enter = rig_enter_text};
+    char *text = NULL;
+    g_ptr_array_add(texts, (gpointer)variant.name);
+    if (!g_file_get_contents(*table, &text, NULL, error))
+      return FALSE;
+    g_ptr_array_add(texts, text);
+    variant.data = text;
+    g_array_append_val(variants, variant);
+  }
+  return TRUE;
 }
 
 gboolean rig_compare(Rig *rig, const Bench *bench, const RigVariant *variants, guint n_variants, const RigLoad *load,
                      GError **error) {
   g_autoptr(GArray) all = g_array_new(FALSE, FALSE, sizeof(RigVariant));
-  g_autofree char *table = NULL, *name = bench->table ? g_path_get_basename(bench->table) : NULL;
+  g_autoptr(GPtrArray) texts = g_ptr_array_new_with_free_func(g_free);
   double work = rig_compare_work(bench, n_variants) / bench->runs;
   gboolean ok = TRUE;
 
   g_array_append_vals(all, variants, n_variants);
-  if (bench->table) {
-    if (!g_file_get_contents(bench->table, &table, NULL, error))
-      return FALSE;
-    RigVariant own = {.name = name, .enter = rig_enter_text, .data = table};
-    g_array_append_val(all, own);
-  }
+  if (!add_tables(bench, all, texts, error))
+    return FALSE;
   VariantSeries *series = make_series(bench, all, rig->n, load);
   for (guint run = 0; ok && run < bench->runs; run++) {
     ok = compare_once(rig, bench, all, load, series, error);
