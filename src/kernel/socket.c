@@ -79,7 +79,7 @@ static gboolean take_messages(NwfKernel *kernel, gsize length, guint32 seq, mnl_
 
 gboolean nwf_kernel_talk(NwfKernel *kernel, struct nlmsghdr *request, mnl_cb_t callback, gpointer data, int *code) {
   /* a dump ends in NLMSG_DONE, anything else in the acknowledgement */
-  if (!(request->nlmsg_flags & NLM_F_DUMP))
+  if ((request->nlmsg_flags & NLM_F_DUMP) != NLM_F_DUMP)
     request->nlmsg_flags |= NLM_F_ACK;
   gboolean interrupted = FALSE;
   if (mnl_socket_sendto(kernel->socket, request, request->nlmsg_len) < 0) {
