@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <glib/gstdio.h>
 #include <string.h>
+#include <unistd.h>
 
 static void log_line(NwfLearnLogLevel level, const char *message, gpointer data) {
   g_string_append_printf(data, "%c %s\n", "DIWE"[level], message);
@@ -16,8 +17,10 @@ static void start(Rig *rig, gint64 now) {
 }
 
 void rig_init(Rig *rig) {
-  rig->directory = g_dir_make_tmp("nwf-learn-XXXXXX", NULL);
-  g_assert_nonnull(rig->directory);
+  /* in memory, as /run is: rewriting the lease file syncs it */
+  const char *parent = g_access("/dev/shm", W_OK) == 0 ? "/dev/shm" : g_get_tmp_dir();
+  rig->directory = g_build_filename(parent, "nwf-learn-XXXXXX", NULL);
+  g_assert_nonnull(g_mkdtemp(rig->directory));
   rig->lease_file = g_build_filename(rig->directory, "nwfilter.leases", NULL);
   rig->state_dir = g_build_filename(rig->directory, "state", NULL);
   rig->log = g_string_new(NULL);
