@@ -371,9 +371,14 @@ TRUNK = """<filter name='trunk'>
 @learning_test
 def dhcp_of_a_tagged_network_teaches(place):
     place.define("trunk", TRUNK)
+    server = place.client(bound=False)
     client = place.client(filter_name="trunk", parameters={"CTRL_IP_LEARNING": "dhcp"})
+    # without an address nothing that is tagged passes
+    assert client.passes(frames.request(client.mac, "10.0.0.60"))
+    server.packets.send(frames.ack(client.mac, "10.0.0.60"))
+    place.learned(client, "10.0.0.60", "dhcp")
     assert client.passes(frames.request(client.mac, "10.5.0.60", vlan=5))
-    place.packets.send(frames.ack(client.mac, "10.5.0.60", vlan=5))
+    server.packets.send(frames.ack(client.mac, "10.5.0.60", vlan=5))
     place.learned(client, "10.5.0.60", "dhcp")
     assert client.speaks_as("10.5.0.60")
     assert not client.passes(frames.udp(client.mac, frames.ALL, "10.5.0.60", "255.255.255.255", vlan=6))

@@ -94,6 +94,11 @@ def udp6(source, destination, address, to_address, source_port=1000, destination
     return ipv6(source, destination, address, to_address, 17, body, 6)
 
 
+def ping6(source, destination, address, to_address):
+    """Each another one."""
+    return ipv6(source, destination, address, to_address, 58, struct.pack(">BBHHH", 128, 0, 0, 1, next(count)), 2)
+
+
 def ipv6(source, destination, address, to_address, next_header, body, checksum_at, hops=64):
     pseudo = ip(address) + ip(to_address) + struct.pack(">II", len(body), next_header)
     body = body[:checksum_at] + struct.pack(">H", checksum(pseudo + body)) + body[checksum_at + 2:]

@@ -18,6 +18,7 @@ import socket
 import struct
 import subprocess
 import threading
+import time
 
 import frames
 import harness
@@ -322,6 +323,14 @@ class Place:
     def learned(self, client, address, how):
         """Waits until the engine says that the client's port has the address, with its rules in force."""
         self.engine.expect(rf"{client.port}: has {re.escape(address)} \({how}")
+
+    @staticmethod
+    def wait(condition):
+        """For what nobody announces."""
+        end = time.monotonic() + AWAIT_SECONDS
+        while not condition():
+            assert time.monotonic() < end, "it never came to be"
+            time.sleep(0.02)
 
     def script(self, name, text):
         path = pathlib.Path(self.lab.write(name, "#!/bin/sh\n" + text))
