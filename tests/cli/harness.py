@@ -145,6 +145,21 @@ def run_one(program, filters, function):
         function(Lab(program, filters, folder))
 
 
+def report(number, name, function):
+    """Runs a test and prints its line; 1 if it failed."""
+    try:
+        function()
+        print(f"ok {number} - {name}", flush=True)
+    except Skip as skip:
+        print(f"ok {number} - {name} # SKIP {skip}", flush=True)
+    except Exception as error:  # pylint: disable=broad-except
+        print(f"not ok {number} - {name}")
+        text = str(error) if isinstance(error, AssertionError) and str(error) else traceback.format_exc()
+        print("\n".join("# " + line for line in text[:6000].splitlines()), flush=True)
+        return 1
+    return 0
+
+
 def main(program, filters, names):
     chosen = [entry for entry in tests if not names or entry[0] in names]
     reason = reason_to_skip()
@@ -154,14 +169,5 @@ def main(program, filters, names):
     print(f"1..{len(chosen)}")
     failed = 0
     for number, (name, function) in enumerate(chosen, 1):
-        try:
-            run_one(os.path.abspath(program), os.path.abspath(filters), function)
-            print(f"ok {number} - {name}", flush=True)
-        except Skip as skip:
-            print(f"ok {number} - {name} # SKIP {skip}", flush=True)
-        except Exception as error:  # pylint: disable=broad-except
-            failed += 1
-            print(f"not ok {number} - {name}")
-            text = str(error) if isinstance(error, AssertionError) and str(error) else traceback.format_exc()
-            print("\n".join("# " + line for line in text[:6000].splitlines()), flush=True)
+        failed += report(number, name, lambda: run_one(os.path.abspath(program), os.path.abspath(filters), function))
     return 1 if failed else 0

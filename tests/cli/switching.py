@@ -2,10 +2,10 @@
 """enable, disable and status: which driver libvirt's daemon loads, and when the table goes."""
 import json
 import os
-import pathlib
 import shutil
 import subprocess
 
+import layer
 from harness import IP, Skip, equal, has, has_not, nft, ruleset, test
 
 DRIVERS = "/usr/lib/x86_64-linux-gnu/libvirt/connection-driver"
@@ -17,45 +17,32 @@ def drop_in(service):
     return f"/etc/systemd/system/{service}.service.d/nwfilter-nft.conf"
 
 
-class Tree:
-    """A system's files below a folder."""
+def lay_out(tree, services):
+    for name in ["qemu", "network", "nwfilter"]:
+        tree.write(f"{DRIVERS}/libvirt_driver_{name}.so", "theirs")
+    for service in services:
+        tree.write(f"{UNITS}/{service}.service")
+        tree.write(f"{UNITS}/{service}.socket")
+
+
+def install(tree, lab):
+    """Puts a module where the program looks for it, which it says itself; gives the directory."""
+    said = lab.run("enable", "--root", str(tree.folder), "--service", "libvirtd", code=1).stderr
+    module = said.split(": ")[0].removeprefix(str(tree.folder))
+    equal(os.path.basename(module), MODULE)
+    tree.write(module, "ours")
+    return os.path.dirname(module)
+
+
+class Tree(layer.Tree):
+    """With libvirt's drivers and services."""
 
     def __init__(self, folder, *services):
-        self.folder = pathlib.Path(folder)
-        for name in ["qemu", "network", "nwfilter"]:
-            self.write(f"{DRIVERS}/libvirt_driver_{name}.so", "theirs")
-        for service in services:
-            self.write(f"{UNITS}/{service}.service")
-            self.write(f"{UNITS}/{service}.socket")
-
-    def path(self, path):
-        return self.folder / path.lstrip("/")
-
-    def write(self, path, text="", mode=0o644):
-        self.path(path).parent.mkdir(parents=True, exist_ok=True)
-        self.path(path).write_text(text, encoding="utf-8")
-        self.path(path).chmod(mode)
-
-    def read(self, path):
-        return self.path(path).read_text(encoding="utf-8")
-
-    def link(self, target, path):
-        self.path(path).parent.mkdir(parents=True, exist_ok=True)
-        self.path(path).symlink_to(target)
-
-    def has(self, path):
-        return os.path.lexists(self.path(path))
+        super().__init__(folder)
+        lay_out(self, services)
 
     def install(self, lab):
-        """Puts a module where the program looks for it, which it says itself; gives the directory."""
-        said = lab.run("enable", "--root", str(self.folder), "--service", "libvirtd", code=1).stderr
-        module = said.split(": ")[0].removeprefix(str(self.folder))
-        equal(os.path.basename(module), MODULE)
-        self.write(module, "ours")
-        return os.path.dirname(module)
-
-    def all(self):
-        return sorted(str(path) for path in self.folder.rglob("*"))
+        return install(self, lab)
 
 
 def make_tree(lab, *services):
@@ -183,58 +170,15 @@ def now_does_not_go_with_another_root(lab):
         has(lab.run(command, "--now", "--root", "/x", code=2).stderr, "--now")
 
 
-# --- with systemd: this system's files under a layer of our own, and a systemctl that writes down what it is told ---
+# --- with systemd: this system with files of our own laid over it ---
 
-SYSTEMCTL = """#!/bin/sh
-echo "$@" >>/log
-case "$*" in
-*is-active*libvirtd.service) [ -e /active ] ;;
-*is-active*) exit 1 ;;
-"restart libvirtd.service") [ ! -e /broken ] || { echo "it failed" >&2; exit 1; } ;;
-"start nwfilter-nft-leave.service") sh /run/nwfilter-nft/leave ;;
-*"--value libvirtd.service") echo 1 ;;
-esac
-"""
-
-# What the table is like when it answers is what matters.
-VIRSH = """#!/bin/sh
-nft list tables >/tables
-[ ! -e /mute ]
-"""
-
-
-class Host(Tree):
-    def __init__(self, lab):
-        self.lab = lab
-        for name in ["upper", "work", "all"]:
-            (lab.folder / name).mkdir()
-        super().__init__(lab.folder / "upper")
-        self.write("/etc/systemd/system/libvirtd.service")
-        self.write("/usr/bin/systemctl", SYSTEMCTL, 0o755)
-        self.write("/usr/bin/virsh", VIRSH, 0o755)
+class Host(layer.Layer):
+    def __init__(self, lab, name="host"):
+        super().__init__(lab.folder / name)
+        lay_out(self, [])
         self.write("/usr/bin/nwfilter-nft", mode=0o755)
         shutil.copy(lab.program, self.path("/usr/bin/nwfilter-nft"))
-        self.write("/log")
-        self.path("/run/systemd/system").mkdir(parents=True)
-        self.install(lab)
-
-    def run(self, *command, code=0):
-        mounts = (f"mount -t overlay -o lowerdir=/,upperdir={self.folder},workdir={self.lab.folder}/work none"
-                  f" {self.lab.folder}/all && mount --rbind /proc {self.lab.folder}/all/proc"
-                  f" && mount --rbind /dev {self.lab.folder}/all/dev || exit 77\n")
-        result = subprocess.run(["unshare", "-m", "sh", "-c", mounts + 'exec chroot "$@"', "sh",
-                                 str(self.lab.folder / "all"), *command],
-                                stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
-        if result.returncode == 77:
-            raise Skip(f"no overlay here: {result.stderr.strip()}")
-        assert result.returncode == code, f"{command}: {result.returncode}\n{result.stdout}{result.stderr}"
-        return result
-
-    def told(self):
-        """What systemctl was told to do since the last time, without questions."""
-        lines = self.read("/log").splitlines()
-        self.write("/log")
-        return [line for line in lines if "is-active" not in line and "--value" not in line]
+        install(self, lab)
 
 
 @test
@@ -263,7 +207,7 @@ def enable_now_leaves_a_service_stopped_that_does_not_run(lab):
 @test
 def service_that_does_not_start_with_our_driver_gets_its_own_again(lab):
     for way in ["/broken", "/mute"]:
-        host = Host(Sub(lab, way))
+        host = Host(lab, way.strip("/"))
         host.write("/active")
         host.write(way)
         result = host.run("nwfilter-nft", "enable", "--now", code=1)
@@ -272,20 +216,11 @@ def service_that_does_not_start_with_our_driver_gets_its_own_again(lab):
         equal(host.told(), ["daemon-reload", "restart libvirtd.service"] * 2)
 
 
-class Sub:
-    """A folder of its own for one more host within a test."""
-
-    def __init__(self, lab, name):
-        self.program, self.folder, self.run = lab.program, lab.folder / name.strip("/"), lab.run
-        self.folder.mkdir()
-
-
 @test
 def without_systemd_files_are_written_and_the_order_is_said(lab):
     host = Host(lab)
     host.path("/run/systemd/system").rmdir()
     host.path("/run/systemd").rmdir()
-    host.write("/usr/bin/unused")
     has(host.run("nwfilter-nft", "enable").stdout, "systemd does not run here")
     has(host.run("nwfilter-nft", "disable").stdout, "nwfilter-nft delete", "nwfilter-binding-list")
     equal(host.told(), [])
