@@ -15,9 +15,9 @@
 
 /* net/netfilter/nf_internals.h: what of a tuple CTA_FILTER compares */
 #define FILTER_IP_SRC (1u << 0)
-/* A filtered dump walks all entries for one address; one that is not filtered tells of all of them, which takes as
- * long as some dozen walks (measured with 250,000 entries). */
-#define FILTERED_MAX 6
+/* A filtered dump walks all entries twice for one address: of 250,000 entries in 250 ms, and all of them are told in
+ * 600 to 750 ms. */
+#define FILTERED_MAX 2
 /* Deletions that are sent at once, each of which is answered. */
 #define DELETIONS 128
 #define COUNT_FILE "/proc/sys/net/netfilter/nf_conntrack_count"

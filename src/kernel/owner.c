@@ -79,7 +79,11 @@ static gboolean adopt(NwfKernel *kernel) {
 gboolean nwf_kernel_own(NwfKernel *kernel) {
   if (kernel->own)
     return TRUE;
-  if (!kernel_can(kernel))
+  /* taking back a table that was never committed makes the kernel wait, some 10 ms: a table with the flag says enough
+   */
+  TableHead head;
+  gboolean known = read_head(kernel, &head) && (head.flags & NWF_TABLE_PERSIST);
+  if (!known && !kernel_can(kernel))
     return FALSE;
   kernel->own = TRUE;
   for (guint i = 0; i < ATTEMPTS && !adopt(kernel); i++)
