@@ -112,6 +112,7 @@ static gboolean stage2_steps(NwfPort *port, NwfStage family, gboolean out, GArra
       break;
   }
   nwf_simplify(port, stage2.steps);
+  nwf_hoist_own_values(port, stage2.steps);
   nwf_compact(stage2.steps);
   *steps = stage2.steps;
   return TRUE;

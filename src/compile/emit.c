@@ -47,7 +47,7 @@ static guint64 hash_test(guint64 hash, const NwfTest *test) {
   return test->op == NWF_OP_RANGE || test->op == NWF_OP_NOT_RANGE ? nwf_hash(hash, test->high, test->length) : hash;
 }
 
-static guint64 hash_expr(guint64 hash, const NwfExpr *expr) {
+guint64 nwf_hash_expr(guint64 hash, const NwfExpr *expr) {
   hash = hash_number(hash, expr->kind);
   switch (expr->kind) {
   case NWF_EXPR_TEST:
@@ -88,7 +88,7 @@ guint64 nwf_hash_steps(NwfPort *port, const GArray *steps) {
   for (guint i = 0; i < steps->len; i++) {
     const NwfStep *step = step_at(steps, i);
     for (guint j = 0; j < step->n_conds; j++)
-      hash = hash_expr(hash, &step->conds[j]);
+      hash = nwf_hash_expr(hash, &step->conds[j]);
     hash = hash_number(hash, step->verdict);
     for (guint j = 0; j < step->n_origins; j++)
       hash = hash_number(hash_text(hash, step->origins[j].filter->name), step->origins[j].rule->line);
@@ -111,10 +111,11 @@ static char *put_number(char *to, guint number) {
  * out by hand, since every rule of every port has one. */
 static const char *describe_origins(NwfPort *port, const NwfStep *step) {
   gsize size = 1;
-  for (guint i = 0; i < step->n_origins; i++)
-    size += strlen(step->origins[i].filter->name) + 14;
+  guint n_origins = 0;
+  while (n_origins < step->n_origins && size <= NWF_COMMENT_LEN + 14) /* more does not fit a comment anyway */
+    size += strlen(step->origins[n_origins++].filter->name) + 14;
   char *text = nwf_arena_alloc(&port->arena, size), *end = text;
-  for (guint i = 0; i < step->n_origins; i++) {
+  for (guint i = 0; i < n_origins; i++) {
     gboolean repeated = FALSE;
     for (guint j = 0; j < i && !repeated; j++)
       repeated = step->origins[j].rule == step->origins[i].rule;
@@ -187,7 +188,7 @@ static guint64 hash_drafts(const Drafts *drafts) {
   for (guint i = 0; i < drafts->n; i++) {
     const Draft *draft = &drafts->rules[i];
     for (guint j = 0; j < draft->n; j++)
-      hash = hash_expr(hash, &draft->exprs[j]);
+      hash = nwf_hash_expr(hash, &draft->exprs[j]);
     hash = hash_text(hash, draft->comment);
   }
   return hash;

@@ -179,6 +179,14 @@ GArray *nwf_program_specialise(NwfPort *port, const NwfProgram *program, int eth
 /** Values of one field in neighbouring rules become one lookup in a set. */
 void nwf_merge_values(NwfPort *port, GArray *steps);
 
+/* merge-tuples.c */
+/** Values of several fields in rules of one verdict become one lookup in a set. */
+void nwf_merge_tuples(NwfPort *port, GArray *steps);
+
+/* hoist.c */
+/** Rules that ask for the same values of the port's own do so once, and go on in a sub-chain. */
+void nwf_hoist_own_values(NwfPort *port, GArray *steps);
+
 /* simplify.c: everything that keeps the meaning and makes the list shorter. */
 gboolean nwf_steps_equal(const NwfStep *a, const NwfStep *b); /* origins do not count */
 /** Known facts, repeated verdicts, the order of neighbours. */
@@ -191,12 +199,15 @@ NwfStep nwf_step_both(NwfPort *port, const NwfStep *a, const NwfStep *b, NwfStep
 GArray *nwf_port_list(NwfPort *port); /* an empty list of NwfStep, the port's */
 
 /* share.c */
+/** Whether the value that is tested is one of the port's parameters. */
+gboolean nwf_is_own_value(NwfPort *port, const NwfTest *test);
 /** The steps with the port's own values as elements of sets, so that ports can share the chain; the
  * same list when there are none. @label is the class's name in names. */
 GArray *nwf_share_steps(NwfPort *port, GArray *steps, gboolean out, int ethertype, const char *label);
 
 /* emit.c */
 /** Of the steps' conditions, verdicts and origins. */
+guint64 nwf_hash_expr(guint64 hash, const NwfExpr *expr);
 guint64 nwf_hash_steps(NwfPort *port, const GArray *steps);
 /** Puts the steps into a chain (shared when there is one with the same content), or finds that
  * they are one plain verdict. @stage2 is the chain for NWF_STEP_STAGE2, or NULL. */

@@ -189,10 +189,9 @@ static gboolean lower_connlimit(NwfLower *lower, gboolean ipv6, GError **error) 
   NwfRuleset *ruleset = lower->port->ruleset;
   NwfField field = ipv6 ? NWF_FIELD_IP6_SADDR : NWF_FIELD_IP_SADDR;
   g_autofree char *port = nwf_sanitise(lower->port->binding->port);
-  g_autofree char *name =
-      g_strdup_printf("connlimit%s-%s-%u-%s%u", ipv6 ? "6" : "", port, lower->port->n_connlimits++,
-                      NWF_NEGATED(lower, NWF_ATTR_CONNLIMIT_ABOVE) ? "upto" : "over",
-                      NWF_NUMBER(lower, NWF_ATTR_CONNLIMIT_ABOVE));
+  g_autofree char *name = g_strdup_printf("connlimit%s-%s-%u-%s%u", ipv6 ? "6" : "", port, lower->port->n_connlimits++,
+                                          NWF_NEGATED(lower, NWF_ATTR_CONNLIMIT_ABOVE) ? "upto" : "over",
+                                          NWF_NUMBER(lower, NWF_ATTR_CONNLIMIT_ABOVE));
   NwfSet *set = nwf_ruleset_set(ruleset, name); /* the port had it before an edit */
   if (!set)
     set = nwf_ruleset_add_set(ruleset, name, &field, 1);

@@ -205,4 +205,5 @@ void nwf_merge_values(NwfPort *port, GArray *steps) {
     i += run >= SET_MIN ? run : 1;
   }
   g_array_set_size(steps, n);
+  nwf_merge_tuples(port, steps);
 }

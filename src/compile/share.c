@@ -44,7 +44,7 @@ static GArray *own_values(NwfPort *port) {
   return port->own_values;
 }
 
-static gboolean is_own(NwfPort *port, const NwfTest *test) {
+gboolean nwf_is_own_value(NwfPort *port, const NwfTest *test) {
   const GArray *own = own_values(port);
   for (guint i = 0; i < own->len; i++) {
     const OwnValue *value = &g_array_index(own, OwnValue, i);
@@ -78,7 +78,7 @@ static gboolean can_share(const Share *share, const NwfStep *step, guint index) 
   NwfField field;
   NwfRawPart raw;
   if (cond->kind != NWF_EXPR_TEST || cond->test.has_mask || cond->test.field == NWF_FIELD_RAW ||
-      !is_own(share->port, &cond->test) || !key_part(share, &cond->test, &field, &raw))
+      !nwf_is_own_value(share->port, &cond->test) || !key_part(share, &cond->test, &field, &raw))
     return FALSE;
   if (cond->test.op == NWF_OP_NE) /* the set says "is one of", so only a test by itself can be turned round */
     return step->n_conds == 1 && nwf_fields[cond->test.field].always;
@@ -92,7 +92,7 @@ static guint64 shared_conds(const Share *share, const NwfStep *step) {
   guint room = NWF_KEY_MAX - nwf_fields[share->port_field].length, parts = 1;
   for (guint i = 0; i < step->n_conds; i++) {
     const NwfExpr *cond = &step->conds[i];
-    if (cond->kind != NWF_EXPR_TEST || !is_own(share->port, &cond->test))
+    if (cond->kind != NWF_EXPR_TEST || !nwf_is_own_value(share->port, &cond->test))
       continue;
     guint size = (cond->test.length + 3u) & ~3u;
     if (!can_share(share, step, i) || size > room || parts == NWF_KEY_PARTS || i >= 64)

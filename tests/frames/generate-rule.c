@@ -293,3 +293,30 @@ NwfRule *generate_rule(Random *random, const GenerateOptions *options, const cha
   g_array_sort(rule->matches, compare_attrs);
   return rule;
 }
+
+NwfRule *generate_rule_like(Random *random, const NwfRule *model) {
+  NwfRule *rule = nwf_rule_new();
+  rule->action = model->action;
+  rule->direction = model->direction;
+  rule->priority = model->priority;
+  rule->protocol = model->protocol;
+  rule->no_statematch = model->no_statematch;
+  for (guint i = 0; i < model->matches->len; i++) {
+    const NwfMatch *from = &g_array_index(model->matches, NwfMatch, i);
+    NwfMatch match = {.attr = from->attr, .negated = from->negated, .value.type = from->value.type};
+    if (from->variable) {
+      g_autofree char *text = nwf_variable_format(from->variable);
+      match.variable = nwf_variable_parse(text, NULL);
+    } else {
+      g_autofree char *other =
+          from->attr == NWF_ATTR_STATE ? NULL : generate_value(random, from->attr, from->value.type);
+      g_autofree char *same = nwf_value_format(from->attr, &from->value);
+      nwf_value_parse(from->attr, from->value.type, other ? other : same, &match.value, NULL);
+    }
+    g_array_append_val(rule->matches, match);
+  }
+  repair_ports(random, rule);
+  order_ranges(rule);
+  g_array_sort(rule->matches, compare_attrs);
+  return rule;
+}

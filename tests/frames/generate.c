@@ -115,6 +115,53 @@ static NwfRule *drop_all(Random *random) {
   return rule;
 }
 
+/* Enough of one shape that they become a set. */
+static void add_similar(const Tree *tree, NwfFilter *filter, const NwfRule *model) {
+  guint n = 8 + random_below(tree->random, 10);
+  for (guint i = 0; i < n; i++) {
+    NwfRule *rule = generate_rule_like(tree->random, model);
+    fit_elements(tree, rule);
+    rule->line = filter->entries->len + 2;
+    nwf_filter_add_rule(filter, rule);
+  }
+}
+
+static void set_own_source(NwfRule *rule) {
+  static const NwfAttr others[] = {NWF_ATTR_SRCIPADDR, NWF_ATTR_SRCIPMASK, NWF_ATTR_SRCIPFROM, NWF_ATTR_SRCIPTO};
+  for (guint i = rule->matches->len; i-- > 0;)
+    for (guint j = 0; j < G_N_ELEMENTS(others); j++)
+      if (g_array_index(rule->matches, NwfMatch, i).attr == others[j]) {
+        g_array_remove_index(rule->matches, i);
+        break;
+      }
+  NwfMatch match = {.attr = NWF_ATTR_SRCIPADDR, .value.type = NWF_TYPE_IPV4};
+  g_autofree char *text = g_strdup_printf("$%s", generate_variable_name(NWF_ATTR_SRCIPADDR, NWF_TYPE_IPV4));
+  match.variable = nwf_variable_parse(text, NULL);
+  guint at = 0;
+  while (at < rule->matches->len && g_array_index(rule->matches, NwfMatch, at).attr < match.attr)
+    at++;
+  g_array_insert_val(rule->matches, at, match);
+}
+
+/* Second-stage rules of any shape that all ask for an address of the port's own. */
+static void add_own(const Tree *tree, NwfFilter *filter) {
+  guint n = 10 + random_below(tree->random, 15);
+  NwfAction action = random_chance(tree->random, 50) ? NWF_ACTION_ACCEPT : NWF_ACTION_DROP;
+  for (guint attempt = 0; attempt < 500 && n; attempt++) {
+    g_autoptr(NwfRule) rule = generate_rule(tree->random, tree->options, "root");
+    if (nwf_protocols[rule->protocol].stage != NWF_STAGE_IPV4 || nwf_rule_match(rule, NWF_ATTR_STATE))
+      continue;
+    rule->action = action;
+    rule->priority = 200;
+    rule->no_statematch = TRUE;
+    rule->line = filter->entries->len + 2;
+    fit_elements(tree, rule);
+    set_own_source(rule);
+    nwf_filter_add_rule(filter, g_steal_pointer(&rule));
+    n--;
+  }
+}
+
 static void make_filter(const Tree *tree, guint number) {
   g_autofree char *name = g_strdup_printf("%s%u", tree->prefix, number);
   NwfFilter *filter = nwf_filter_new(name);
@@ -129,10 +176,14 @@ static void make_filter(const Tree *tree, guint number) {
       keep_given_variables(tree, rule);
     fit_elements(tree, rule);
     nwf_filter_add_rule(filter, rule);
+    if (random_chance(tree->random, 8))
+      add_similar(tree, filter, rule);
     if (number + 1 < tree->n_filters && random_chance(tree->random, 40))
       nwf_filter_add_reference(
           filter, make_reference(tree, number + 1 + random_below(tree->random, tree->n_filters - number - 1)));
   }
+  if (number > 0 && random_chance(tree->random, 10))
+    add_own(tree, filter);
   /* The next one is always reached. */
   if (number + 1 < tree->n_filters)
     nwf_filter_add_reference(filter, make_reference(tree, number + 1));

@@ -35,6 +35,9 @@ NwfBinding *generate_binding(Random *random, const GenerateOptions *options, Nwf
 /** A random rule for chains of @chain; variables are among those that generate_variable_name knows. */
 NwfRule *generate_rule(Random *random, const GenerateOptions *options, const char *chain);
 
+/** Another rule of the same shape with other values: the same element and attributes. */
+NwfRule *generate_rule_like(Random *random, const NwfRule *model);
+
 /** A random value of that type as text, from the pools; caller frees. NULL: the type has none. */
 char *generate_value(Random *random, NwfAttr attr, NwfType type);
 /** The name of the variable for values of a type, or NULL: "MACS" for MAC addresses. */

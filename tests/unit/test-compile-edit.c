@@ -52,6 +52,11 @@ static NwfBinding *bind(World *world, guint port, const char *filter, const char
   return binding;
 }
 
+static gboolean can_be_bound(const World *world, NwfBinding *binding) {
+  g_autoptr(NwfRuleset) ruleset = nwf_compile(world->store, &binding, 1, &world->options, NULL);
+  return ruleset != NULL;
+}
+
 /* Each port: two random filter trees of its own, one that others have as well with values of its own, one whose values
  * make a set, and one that counts connections. */
 static void world_init(World *world, guint64 seed, guint features) {
@@ -74,7 +79,10 @@ static void world_init(World *world, guint64 seed, guint features) {
     g_autofree char *port = g_strdup_printf("vnet%u", i);
     for (guint j = 0; j < 2; j++) {
       g_autofree char *prefix = g_strdup_printf("p%u-%u-", i, j);
-      world->choices[i][j] = generate_binding(&world->random, &generate, world->store, prefix, port);
+      do {
+        nwf_binding_free(world->choices[i][j]);
+        world->choices[i][j] = generate_binding(&world->random, &generate, world->store, prefix, port);
+      } while (!can_be_bound(world, world->choices[i][j]));
     }
     world->choices[i][2] = bind(world, i, "arp", "A", "10.0.0.", 1 + random_below(&world->random, 3));
     world->choices[i][3] = bind(world, i, "set", "A", "10.0.1.", 12);

@@ -142,6 +142,72 @@ static void rarp_addresses_are_looked_up_as_bytes(void) {
 }
 
 /* Seen as fail-open: the jump to such a chain became a return of the chain that jumps, which accepts. */
+/* Ten rules for addresses and ports, tcp and udp, between which stands one of another shape. */
+static void rules_of_one_shape_become_one_lookup(void) {
+  g_autoptr(NwfFilterStore) store = nwf_filter_store_new();
+  g_autoptr(GString) text = g_string_new("<filter name='f'>");
+  for (guint i = 0; i < 10; i++)
+    g_string_append_printf(text,
+                           "<rule action='accept' direction='in' statematch='0'>"
+                           "<%s srcipaddr='10.0.0.%u' dstipaddr='$IP' dstportstart='%u'/></rule>%s",
+                           i & 1 ? "tcp" : "udp", i, 100 + i,
+                           i == 5 ? "<rule action='accept' direction='in' statematch='0'><icmp/></rule>" : "");
+  g_string_append(text, "<rule action='drop' direction='in' priority='900'><all/></rule></filter>");
+  put(store, text->str);
+  NwfBinding *both[] = {bind("f", "vnet0"), bind("f", "vnet1")};
+  nwf_parameters_add(both[0]->parameters, "IP", "10.1.0.1", NULL);
+  nwf_parameters_add(both[1]->parameters, "IP", "10.1.0.2", NULL);
+  g_autoptr(GError) error = NULL;
+  g_autoptr(NwfRuleset) ruleset = nwf_compile(store, both, 2, NULL, &error);
+  g_assert_no_error(error);
+  guint n_sets = 0;
+  for (guint i = 0; i < ruleset->sets->len; i++) {
+    const NwfSet *set = g_ptr_array_index(ruleset->sets, i);
+    n_sets += !set->is_map;
+    g_assert_true(set->is_map || (set->n_fields == 3 && set->elements->len == 10));
+  }
+  g_assert_cmpuint(n_sets, ==, 2); /* one for each direction, for both ports */
+  const char *wrapper = verdict_of(ruleset, "forward_port", 0x0800)->chain;
+  const NwfNftRule *enter = &g_array_index(nwf_ruleset_chain(ruleset, wrapper)->rules, NwfNftRule, 0);
+  const GArray *rules = nwf_ruleset_chain(ruleset, enter->exprs[enter->n_exprs - 1].verdict.chain)->rules;
+  g_assert_cmpuint(rules->len, ==, 3);
+  for (guint i = 0; i < 2; i++)
+    nwf_binding_free(both[i]);
+}
+
+/* Ranges do not go into one set: the port's own address is asked for once, and the rest is one chain for both. */
+static void rules_for_own_address_share_the_rest(void) {
+  g_autoptr(NwfFilterStore) store = nwf_filter_store_new();
+  g_autoptr(GString) text = g_string_new("<filter name='f'>");
+  for (guint i = 0; i < 10; i++)
+    g_string_append_printf(
+        text,
+        "<rule action='accept' direction='in' statematch='0'>"
+        "<tcp srcipaddr='10.0.%u.0' srcipmask='24' dstipaddr='$IP' dstportstart='%u' dstportend='%u'/></rule>",
+        i, 100 * i + 1, 100 * i + 1 + i + (i & 1 ? 1 : 20));
+  g_string_append(text, "<rule action='accept' direction='in' statematch='0'><udp dstipaddr='$IP'/></rule>"
+                        "<rule action='drop' direction='in' priority='900'><all/></rule></filter>");
+  put(store, text->str);
+  NwfBinding *both[] = {bind("f", "vnet0"), bind("f", "vnet1")};
+  nwf_parameters_add(both[0]->parameters, "IP", "10.1.0.1", NULL);
+  nwf_parameters_add(both[1]->parameters, "IP", "10.1.0.2", NULL);
+  g_autoptr(GError) error = NULL;
+  g_autoptr(NwfRuleset) one = nwf_compile(store, both, 1, NULL, &error);
+  g_autoptr(NwfRuleset) two = nwf_compile(store, both, 2, NULL, &error);
+  g_assert_no_error(error);
+  /* the second port brings, for each direction, its chain and the one by which it is entered, of two rules each */
+  g_assert_cmpuint(two->chains->len, ==, one->chains->len + 4);
+  guint n_rules[2] = {0};
+  for (guint i = 0; i < two->chains->len; i++) {
+    const NwfChain *chain = g_ptr_array_index(two->chains, i);
+    n_rules[nwf_ruleset_chain(one, chain->name) != NULL] += chain->rules->len;
+  }
+  g_assert_cmpuint(n_rules[0], ==, 8);
+  g_assert_cmpuint(two->sets->len, ==, one->sets->len);
+  for (guint i = 0; i < 2; i++)
+    nwf_binding_free(both[i]);
+}
+
 static void sub_chain_that_only_returns_is_no_return_of_root(void) {
   g_autoptr(NwfFilterStore) store = nwf_filter_store_new();
   put(store, "<filter name='m' chain='mac-x'><rule action='return' direction='out'><mac match='no' srcmacaddr='$MACS'/>"
@@ -398,6 +464,8 @@ int main(int argc, char **argv) {
   TEST("dispatch", decided_class_is_a_plain_verdict);
   TEST("dispatch", ports_with_equal_rules_share_a_chain);
   TEST("dispatch", many_addresses_become_a_set);
+  TEST("dispatch", rules_of_one_shape_become_one_lookup);
+  TEST("dispatch", rules_for_own_address_share_the_rest);
   TEST("dispatch", sub_chain_that_only_returns_is_no_return_of_root);
   TEST("dispatch", rarp_addresses_are_looked_up_as_bytes);
   TEST("dispatch", host_sent_frames_meet_no_second_stage);
