@@ -263,6 +263,17 @@ def disable_now_deletes_the_table_when_the_daemon_answers(lab):
 
 
 @test
+def table_that_the_start_of_the_daemon_took_away_is_no_failure(lab):
+    host = enabled_host_with_a_table(lab)
+    host.write("/active")
+    host.write("/usr/bin/systemctl", host.read("/usr/bin/systemctl").replace(
+        '*"restart libvirtd.service")', '*"restart libvirtd.service") sh /run/nwfilter-nft/leave; exit ;;\n'
+        '*"start nwfilter-nft-leave.service") exit 5 ;;\nunused)'), 0o755)
+    has(host.run("nwfilter-nft", "disable", "--now").stdout, "the table is deleted")
+    equal(ruleset(), "")
+
+
+@test
 def daemon_that_does_not_answer_leaves_the_table(lab):
     host = enabled_host_with_a_table(lab)
     host.write("/active")

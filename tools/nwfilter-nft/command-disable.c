@@ -43,7 +43,7 @@ static void say_order(const char *service) {
   printf("libvirt's own driver comes back in this order; guests keep running and filtered:\n"
          "  1. systemctl restart %s\n"
          "  2. wait until `virsh nwfilter-binding-list` answers: then its rules are in force\n"
-         "  3. nwfilter-nft delete\n",
+         "  3. nwfilter-nft delete (or: nft delete table bridge nwfilter)\n",
          service);
 }
 
@@ -81,12 +81,12 @@ static int take_effect(const char *service) {
     return nwf_cli_fail(error);
   if (now)
     puts("libvirt's own driver serves; there is no table to delete");
-  else if (arranged)
-    printf("to take effect (guests keep running): systemctl restart %s\n"
-           "The table stays until libvirt's own driver has its rules in force, and then goes by itself.\n",
-           service);
-  else
+  else if (table && !arranged)
     say_order(service);
+  else
+    printf("to take effect (guests keep running): systemctl restart %s\n%s", service,
+           table ? "The table stays until libvirt's own driver has its rules in force, and then goes by itself.\n"
+                 : "");
   return NWF_EXIT_DONE;
 }
 

@@ -68,5 +68,11 @@ gboolean nwf_leave_forget(NwfFiles *files, GError **error) {
 }
 
 gboolean nwf_leave_now(GError **error) {
-  return nwf_systemctl(error, "start", UNIT, NULL);
+  g_autoptr(GError) reason = NULL;
+  if (nwf_systemctl(&reason, "start", UNIT, NULL))
+    return TRUE;
+  if (!g_file_test(UNIT_PATH, G_FILE_TEST_EXISTS))
+    return TRUE; /* the daemon's start had it done already, and it is gone with its work */
+  g_propagate_error(error, g_steal_pointer(&reason));
+  return FALSE;
 }
