@@ -12,7 +12,6 @@
 #define VARIABLE_MAX "CTRL_IP_MAX"
 #define VARIABLE_SERVER "DHCPSERVER"
 #define VARIABLE_SERVER6 "DHCPV6SERVER"
-#define MAX_ADDRESSES 1024 /* of a family, that a parameter may ask for. Ours */
 
 #define LEARNING_ANY "learning-any"
 #define LEARNING_DHCP "learning-dhcp"
@@ -95,8 +94,8 @@ static gboolean read_method(const NwfBinding *binding, NwfLearnPort *learn, gboo
     learn->method = NWF_LEARN_DHCP;
   else if (!*none)
     return bad_value(binding, VARIABLE_LEARNING, method, "any, dhcp or none", error);
-  if (most && !g_ascii_string_to_unsigned(most, 10, 1, MAX_ADDRESSES, &number, NULL))
-    return bad_value(binding, VARIABLE_MAX, most, "a number from 1 to 1024", error);
+  if (most && !g_ascii_string_to_unsigned(most, 10, 1, NWF_LEARN_ADDRESSES_MAX, &number, NULL))
+    return bad_value(binding, VARIABLE_MAX, most, "a number from 1 to " G_STRINGIFY(NWF_LEARN_ADDRESSES_MAX), error);
   learn->max_addresses = (guint)number;
   return check_servers(binding, VARIABLE_SERVER, AF_INET, &learn->dhcp_servers, error) &&
          check_servers(binding, VARIABLE_SERVER6, AF_INET6, &learn->dhcpv6_servers, error);
@@ -157,9 +156,9 @@ static NwfBinding *learning_binding(NwfEngine *engine, const NwfEnginePort *port
   if (known)
     return effective;
   g_free(effective->filter);
-  effective->filter = g_strdup(learn->method == NWF_LEARN_ANY ? LEARNING_ANY
-                               : learn->dhcp_servers          ? LEARNING_DHCP_SERVERS
-                                                              : LEARNING_DHCP);
+  effective->filter = g_strdup(nwf_learner_phase(engine->learner, binding->port) == NWF_LEARN_ANY ? LEARNING_ANY
+                               : learn->dhcp_servers ? LEARNING_DHCP_SERVERS
+                                                     : LEARNING_DHCP);
   *own_filter = TRUE;
   return effective;
 }

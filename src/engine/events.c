@@ -70,6 +70,8 @@ static gboolean on_frames(gint fd, GIOCondition condition, gpointer data) {
     guint n_names;
     g_autofree gpointer *names = g_hash_table_get_keys_as_array(changed, &n_names);
     addresses_changed(engine, (char *const *)names, n_names);
+  } else {
+    nwf_events_rearm(engine); /* a renewal changes no address but when it ends */
   }
   if (!ok)
     nwf_engine_say(engine, NWF_LOG_ERROR, "no more addresses are learned: %s", error->message);
