@@ -32,7 +32,7 @@ void daemon_free(Daemon *daemon);
 gboolean daemon_start(Daemon *daemon, GError **error);
 /** Ends it as a restart of its service would: guests and rules stay. */
 void daemon_stop(Daemon *daemon);
-/** SIGHUP; returns when the filters were read again. */
+/** SIGHUP: the filters are read again. Does not wait; a definition waits for what has begun. */
 gboolean daemon_reload(Daemon *daemon, GError **error);
 /** Borrowed; NULL while it does not run. */
 virConnectPtr daemon_connection(const Daemon *daemon);
@@ -41,6 +41,8 @@ void daemon_memory(const Daemon *daemon, guint64 *now, guint64 *peak);
 
 gboolean daemon_bind(Daemon *daemon, const char *xml, GError **error);
 gboolean daemon_unbind(Daemon *daemon, const char *port, GError **error);
+/** Writes the filter's file, which the daemon does not know before it reads it again. */
+gboolean daemon_write_filter(Daemon *daemon, const char *name, const char *xml, GError **error);
 /** Defines the filter @name, anew when it is there. */
 gboolean daemon_define(Daemon *daemon, const char *name, const char *xml, GError **error);
 

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /* What changes cost through libvirtd: bind, redefine, reload, restart, delete; with our module and with libvirt's own
- * driver. Counted besides: processes started, and transactions of nftables. */
+ * driver. Counted besides: processes started, transactions of nftables, and messages to and from netfilter. */
 #include "daemon.h"
 #include "guests.h"
 #include "isolate.h"
+#include "netlink-count.h"
 #include "rig.h"
 
 #include <gio/gio.h>
@@ -12,6 +13,7 @@
 #define BIND_LIMIT 2       /* ms, at 1,000 ports */
 #define REDEFINE_LIMIT 100 /* ms, under 1,000 ports */
 #define RESTART_LIMIT 0.1  /* s, beyond an empty daemon, when nothing changed */
+#define RELOAD_SECONDS 60  /* in which a reload has begun */
 #define SAMPLE 20          /* ports that are bound and deleted one by one with the others there */
 
 typedef struct {
@@ -25,6 +27,7 @@ typedef struct {
   const Contender *contender;
   Daemon *daemon;
   NwfKernel *kernel;
+  NetlinkCount *netlink; /* or NULL: this kernel cannot tell */
   guint ports;
   double empty_start; /* s */
 } Course;
@@ -34,18 +37,21 @@ typedef struct {
 typedef struct {
   gint64 wall;
   guint64 processes;
+  guint64 messages;
   guint32 generation;
 } Mark;
 
 static Mark take_mark(const Course *course) {
   Mark mark = {.processes = isolate_processes_begun()};
   nwf_kernel_generation(course->kernel, &mark.generation, NULL);
+  if (course->netlink)
+    mark.messages = netlink_count_read(course->netlink);
   mark.wall = bench_clock_wall();
   return mark;
 }
 
 typedef struct {
-  Series *time, *processes, *transactions;
+  Series *time, *processes, *transactions, *messages;
   double scale; /* nanoseconds in its unit */
 } Operation;
 
@@ -53,10 +59,15 @@ static Operation operation_new(const Course *course, const char *what, const cha
   g_autofree char *time = g_strdup_printf("%s: %s", course->contender->name, what);
   g_autofree char *processes = g_strdup_printf("%s, processes started", time);
   g_autofree char *transactions = g_strdup_printf("%s, nftables transactions", time);
+  g_autofree char *messages = g_strdup_printf("%s, netlink messages", time);
 
-  return (Operation){bench_series(course->bench, time, unit, course->ports),
-                     bench_series(course->bench, processes, "", course->ports),
-                     bench_series(course->bench, transactions, "", course->ports), g_str_equal(unit, "s") ? 1e9 : 1e6};
+  return (Operation){
+      .time = bench_series(course->bench, time, unit, course->ports),
+      .processes = bench_series(course->bench, processes, "", course->ports),
+      .transactions = bench_series(course->bench, transactions, "", course->ports),
+      .messages = bench_series(course->bench, messages, "", course->ports),
+      .scale = g_str_equal(unit, "s") ? 1e9 : 1e6,
+  };
 }
 
 static void operation_add(Operation *operation, const Course *course, const Mark *begin) {
@@ -66,6 +77,8 @@ static void operation_add(Operation *operation, const Course *course, const Mark
   series_add(operation->time, (double)(end - begin->wall) / operation->scale);
   series_add(operation->processes, (double)(now.processes - begin->processes));
   series_add(operation->transactions, now.generation - begin->generation);
+  if (course->netlink)
+    series_add(operation->messages, (double)(now.messages - begin->messages));
 }
 
 static void operation_finish(Operation *operation, const Course *course) {
@@ -73,10 +86,13 @@ static void operation_finish(Operation *operation, const Course *course) {
     bench_emit(course->bench, operation->time);
     bench_emit(course->bench, operation->processes);
     bench_emit(course->bench, operation->transactions);
+    if (course->netlink)
+      bench_emit(course->bench, operation->messages);
   }
   series_free(operation->time);
   series_free(operation->processes);
   series_free(operation->transactions);
+  series_free(operation->messages);
 }
 
 /* --- what is done --- */
@@ -155,13 +171,35 @@ static gboolean redefine(const Course *course, guint times, GError **error) {
   return ok;
 }
 
+/* The signal is answered by nothing: that the reload has begun is seen by the first transaction, and its end by
+ * a definition, which waits for it. */
+static gboolean reload_once(const Course *course, GError **error) {
+  static const char probe[] = "<filter name='bench-probe' chain='root'></filter>";
+  gint64 until = g_get_monotonic_time() + RELOAD_SECONDS * G_USEC_PER_SEC;
+  guint32 before = 0, now = 0;
+
+  if (!nwf_kernel_generation(course->kernel, &before, error) || !daemon_reload(course->daemon, error))
+    return FALSE;
+  do {
+    if (!nwf_kernel_generation(course->kernel, &now, error))
+      return FALSE;
+    g_usleep(100);
+  } while (now == before && g_get_monotonic_time() < until);
+  if (now != before)
+    return daemon_define(course->daemon, "bench-probe", probe, error);
+  g_set_error(error, G_IO_ERROR, G_IO_ERROR_TIMED_OUT, "a changed filter was not installed after SIGHUP");
+  return FALSE;
+}
+
 static gboolean reload(const Course *course, guint times, GError **error) {
-  Operation operation = operation_new(course, "reload (SIGHUP)", "ms");
+  Operation operation = operation_new(course, "reload (SIGHUP) with " GUEST_FILTER " changed", "ms");
   gboolean ok = TRUE;
 
-  for (guint i = 0; ok && i < times; i++) {
+  for (guint i = 0; ok && i < times * 2; i++) {
+    g_autofree char *xml = redefinition(course->bench, i % 2 == 0, error);
+    ok = xml && daemon_write_filter(course->daemon, GUEST_FILTER, xml, error);
     Mark begin = take_mark(course);
-    ok = daemon_reload(course->daemon, error);
+    ok = ok && reload_once(course, error);
     if (ok)
       operation_add(&operation, course, &begin);
     bench_progress(course->bench, course->ports, "%s: reloaded", course->contender->name);
@@ -240,7 +278,8 @@ static gboolean measure(const Bench *bench, const Contender *contender, guint po
   g_autoptr(Daemon) daemon = rig && rig_flush(error) ? daemon_new(&contender->setup, error) : NULL;
   if (!daemon)
     return FALSE;
-  Course course = {bench, contender, daemon, rig->kernel, ports, 0};
+  g_autoptr(NetlinkCount) netlink = netlink_count_new();
+  Course course = {bench, contender, daemon, rig->kernel, netlink, ports, 0};
   gboolean ok = run_course(&course, error);
   daemon_stop(daemon);
   rig_flush(NULL);
@@ -269,7 +308,7 @@ static gboolean measure_sizes(const Bench *bench, const Contender *contender, GE
 static void plan(const Bench *bench, const Contender *contender) {
   for (guint i = 0; i < bench->ports->len; i++) {
     guint ports = g_array_index(bench->ports, guint, i);
-    bench_plan((contender->ours ? ports : MIN(ports, bench->most_stock)) * 4);
+    bench_plan((contender->ours ? ports : MIN(ports, bench->most_stock)) * 6);
   }
 }
 

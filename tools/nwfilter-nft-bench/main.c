@@ -40,8 +40,8 @@ static const GOptionEntry entries[] = {
     {"plot", 0, 0, G_OPTION_ARG_FILENAME, &plot_path, "Draw it (by gnuplot), as .svg or .png", "FILE"},
     {"libvirt-root", 0, 0, G_OPTION_ARG_FILENAME, &bench.libvirt_root,
      "A system with a libvirt whose nftables backend is measured (chroot)", "DIR"},
-    {"driver-dir", 0, 0, G_OPTION_ARG_FILENAME, &bench.driver_dir, "libvirt's drivers with our module among them",
-     "DIR"},
+    {"driver-dir", 0, 0, G_OPTION_ARG_FILENAME, &bench.driver_dir,
+     "libvirt's drivers with our module (" NWF_MODULE_DIR ")", "DIR"},
     {"stock-ports", 0, 0, G_OPTION_ARG_INT, &bench.most_stock, "Ports that libvirt's own driver gets at most (100)",
      "N"},
     {"filters", 'f', 0, G_OPTION_ARG_FILENAME, &bench.filters, "Folder of the filters (" NWF_FILTER_DIR ")", "DIR"},
@@ -214,6 +214,8 @@ int main(int argc, char **argv) {
   }
   if (!bench.program)
     bench.program = program;
+  if (!bench.driver_dir && g_file_test(NWF_MODULE_DIR "/libvirt_driver_nwfilter.so", G_FILE_TEST_EXISTS))
+    bench.driver_dir = NWF_MODULE_DIR;
   bench.filters = filters;
   bench.folder = folder;
   gboolean ok = run_all(series);
