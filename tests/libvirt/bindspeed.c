@@ -67,7 +67,8 @@ static bool measure_binding(virConnectPtr conn, unsigned number, unsigned rounds
       return false;
     unbind[i] = now() - begun;
   }
-  printf(", \"bind\": %.3f, \"bind_max\": %.3f", median(bind, rounds), bind[rounds - 1]);
+  double middle = median(bind, rounds); /* which sorts them */
+  printf(", \"bind\": %.3f, \"bind_max\": %.3f", middle, bind[rounds - 1]);
   printf(", \"unbind\": %.3f", median(unbind, rounds));
   return true;
 }
@@ -95,7 +96,8 @@ static bool measure_definition(virConnectPtr conn, const char *text, unsigned ro
   if (!end || !back)
     return false;
   virNWFilterFree(back);
-  printf(", \"define\": %.3f, \"define_max\": %.3f", median(define, rounds), define[rounds - 1]);
+  double middle = median(define, rounds);
+  printf(", \"define\": %.3f, \"define_max\": %.3f", middle, define[rounds - 1]);
   return true;
 }
 

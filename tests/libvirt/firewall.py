@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""A system bus and a firewalld of this process's namespaces. Other processes find the bus at its usual place."""
+"""A system bus and a firewalld of this process's namespaces. Others find the bus at its usual place."""
+import pathlib
 import shutil
 import signal
 import subprocess
@@ -10,7 +11,7 @@ BUS_CONFIG = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-BUS Bus Config
  "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
 <busconfig>
   <type>system</type>
-  <listen>unix:path=/run/dbus/system_bus_socket</listen>
+  {listen}
   <auth>EXTERNAL</auth>
   <policy context="default">
     <allow user="*"/>
@@ -36,8 +37,11 @@ def need():
 
 class Bus:
     def __init__(self, host):
-        host.path("/run/dbus").mkdir(exist_ok=True)
-        config = host.write("bus.conf", BUS_CONFIG)
+        listen = ""
+        for run_directory in {host.path("/run"), pathlib.Path("/run")}:
+            (run_directory / "dbus").mkdir(exist_ok=True)
+            listen += f"<listen>unix:path={run_directory}/dbus/system_bus_socket</listen>"
+        config = host.write("bus.conf", BUS_CONFIG.format(listen=listen))
         with open(host.state / "bus.log", "w", encoding="utf-8") as log:
             # pylint: disable-next=consider-using-with
             self.process = subprocess.Popen(["dbus-daemon", f"--config-file={host.path(config)}", "--nofork",

@@ -94,6 +94,7 @@ class Host:
         if not native:
             run("mount", "--rbind", "/dev", str(self.path("/dev")))
             run("mount", "-t", "proc", "proc", str(self.path("/proc")))
+            run("mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", "/run")  # of what runs beside the chroot
         for root in {"/", self.options.root}:  # that of this network namespace
             run("mount", "-t", "sysfs", "sysfs", str(pathlib.Path(root) / "sys"))
         for name in ("/etc/libvirt", "/etc/firewalld"):
