@@ -43,13 +43,18 @@ static gboolean same_own(NwfPort *port, const NwfStep *a, const NwfStep *b) {
   return TRUE;
 }
 
+/* nft's syntax wants this test in the rule that looks up an address by name. */
+static gboolean stays_beside_lookup(const NwfExpr *cond) {
+  return cond->kind == NWF_EXPR_TEST && cond->test.field == NWF_FIELD_PROTOCOL;
+}
+
 /* The step's conditions that all others of its group have, too, and the rest of each goes into the sub-chain. */
 static NwfStep hoist(NwfPort *port, const GArray *steps, const GArray *group) {
   const NwfStep *first = step_at(steps, g_array_index(group, guint, 0));
   NwfStep jump = {.verdict = NWF_STEP_JUMP, .sub = nwf_port_list(port)};
   jump.conds = nwf_arena_new(&port->arena, NwfExpr, first->n_conds);
   for (guint i = 0; i < first->n_conds; i++) {
-    gboolean common = TRUE;
+    gboolean common = !stays_beside_lookup(&first->conds[i]);
     for (guint j = 1; j < group->len && common; j++)
       common = has(step_at(steps, g_array_index(group, guint, j)), &first->conds[i]);
     if (common)
@@ -68,41 +73,70 @@ static NwfStep hoist(NwfPort *port, const GArray *steps, const GArray *group) {
   return jump;
 }
 
-/* Within a run of one verdict it does not matter which step it is that holds. @taken has a byte for each step. */
-static void hoist_run(NwfPort *port, GArray *steps, guint first, guint n, guint8 *taken) {
-  g_autoptr(GArray) group = g_array_new(FALSE, FALSE, sizeof(guint));
-  for (guint i = first; i < first + n; i++) {
-    if (taken[i])
+/* The first step of the group becomes the jump, and the others stand in its sub-chain. */
+static void replace(NwfPort *port, GArray *steps, const GArray *group, guint8 *taken) {
+  NwfStep jump = hoist(port, steps, group);
+  for (guint i = 1; i < group->len; i++)
+    taken[g_array_index(group, guint, i)] = TRUE;
+  *step_at(steps, g_array_index(group, guint, 0)) = jump;
+}
+
+/* Neighbours keep their order, so that their verdicts may differ. */
+static void hoist_neighbours(NwfPort *port, GArray *steps, GArray *group, guint8 *taken) {
+  for (guint i = 0; i < steps->len; i += MAX(group->len, 1)) {
+    g_array_set_size(group, 0);
+    for (guint j = i;
+         j < steps->len && can_hoist(port, step_at(steps, j)) && same_own(port, step_at(steps, i), step_at(steps, j));
+         j++)
+      g_array_append_val(group, j);
+    if (group->len >= HOIST_MIN)
+      replace(port, steps, group, taken);
+  }
+}
+
+/* Within a run of one verdict it does not matter which step it is that holds. */
+static void hoist_run(NwfPort *port, GArray *steps, guint first, guint n, GArray *group, guint8 *taken) {
+  g_autofree guint8 *seen = g_new0(guint8, n);
+  for (guint i = 0; i < n; i++) {
+    if (seen[i])
       continue;
     g_array_set_size(group, 0);
-    for (guint j = i; j < first + n; j++)
-      if (!taken[j] && (j == i || same_own(port, step_at(steps, i), step_at(steps, j))))
-        g_array_append_val(group, j);
-    for (guint j = 0; j < group->len; j++)
-      taken[g_array_index(group, guint, j)] = j > 0 && group->len >= HOIST_MIN ? 2 : 1;
-    if (group->len >= HOIST_MIN) {
-      NwfStep jump = hoist(port, steps, group);
-      *step_at(steps, i) = jump;
+    for (guint j = i; j < n; j++) {
+      guint index = first + j;
+      if (seen[j] || !(j == i || same_own(port, step_at(steps, first + i), step_at(steps, index))))
+        continue;
+      seen[j] = TRUE;
+      g_array_append_val(group, index);
     }
+    if (group->len >= HOIST_MIN)
+      replace(port, steps, group, taken);
   }
+}
+
+static void remove_taken(GArray *steps, guint8 *taken) {
+  guint kept = 0;
+  for (guint i = 0; i < steps->len; i++)
+    if (!taken[i])
+      *step_at(steps, kept++) = *step_at(steps, i);
+  memset(taken, 0, steps->len);
+  g_array_set_size(steps, kept);
 }
 
 void nwf_hoist_own_values(NwfPort *port, GArray *steps) {
   if (steps->len < HOIST_MIN)
     return;
-  guint8 *taken = nwf_arena_new(&port->arena, guint8, steps->len); /* 2: stands in a sub-chain now */
+  g_autoptr(GArray) group = g_array_new(FALSE, FALSE, sizeof(guint)); /* of indices */
+  guint8 *taken = nwf_arena_new(&port->arena, guint8, steps->len);    /* those that stand in a sub-chain now */
+  hoist_neighbours(port, steps, group, taken);
+  remove_taken(steps, taken);
   for (guint i = 0; i < steps->len;) {
     guint n = 0;
     while (i + n < steps->len && can_hoist(port, step_at(steps, i + n)) &&
            step_at(steps, i + n)->verdict == step_at(steps, i)->verdict)
       n++;
     if (n >= HOIST_MIN)
-      hoist_run(port, steps, i, n, taken);
+      hoist_run(port, steps, i, n, group, taken);
     i += MAX(n, 1);
   }
-  guint kept = 0;
-  for (guint i = 0; i < steps->len; i++)
-    if (taken[i] != 2)
-      *step_at(steps, kept++) = *step_at(steps, i);
-  g_array_set_size(steps, kept);
+  remove_taken(steps, taken);
 }

@@ -147,11 +147,12 @@ static void set_own_source(NwfRule *rule) {
 static void add_own(const Tree *tree, NwfFilter *filter) {
   guint n = 10 + random_below(tree->random, 15);
   NwfAction action = random_chance(tree->random, 50) ? NWF_ACTION_ACCEPT : NWF_ACTION_DROP;
+  gboolean mixed = random_chance(tree->random, 50);
   for (guint attempt = 0; attempt < 500 && n; attempt++) {
     g_autoptr(NwfRule) rule = generate_rule(tree->random, tree->options, "root");
     if (nwf_protocols[rule->protocol].stage != NWF_STAGE_IPV4 || nwf_rule_match(rule, NWF_ATTR_STATE))
       continue;
-    rule->action = action;
+    rule->action = mixed && random_chance(tree->random, 50) ? NWF_ACTION_ACCEPT : action;
     rule->priority = 200;
     rule->no_statematch = TRUE;
     rule->line = filter->entries->len + 2;

@@ -5,7 +5,9 @@
 #include "kernel-help.h"
 
 #include <nwfilter-nft/compile.h>
+#include <nwfilter-nft/xml.h>
 
+#include <glib/gstdio.h>
 #include <string.h>
 
 #define N_PORTS 6
@@ -212,7 +214,18 @@ static void the_kernel_takes_the_changes(void) {
     run(1000 + seed, 40, kernel, features);
 }
 
-/* --- what an edit sends --- */
+/* What nft makes of the printed form is what was sent. */
+static void assert_text_is_the_same(NwfKernel *kernel, const NwfRuleset *ruleset) {
+  g_autoptr(GError) error = NULL;
+  g_autofree char *path = NULL, *text = nwf_ruleset_to_text(ruleset);
+  int fd = g_file_open_tmp("nwfilter-nft-XXXXXX", &path, &error);
+  g_assert_cmpint(fd, >=, 0);
+  g_close(fd, NULL);
+  g_assert_true(g_file_set_contents(path, text, -1, &error));
+  g_autofree char *command = g_strdup_printf("nft -f %s; s=$?; rm %s; exit $s", path, path);
+  nwf_test_run(command);
+  nwf_assert_holds(kernel, ruleset);
+}
 
 static NwfBinding *bind_plain(const char *filter, const char *port, const char *address) {
   NwfBinding *binding = nwf_binding_new();
@@ -222,6 +235,44 @@ static NwfBinding *bind_plain(const char *filter, const char *port, const char *
     nwf_parameters_add(binding->parameters, "A", address, NULL);
   return binding;
 }
+
+static void add_rules(GString *text, const char *action, const char *format) {
+  for (guint i = 0; i < 10; i++) {
+    g_string_append_printf(text, "<rule action='%s' direction='in' statematch='0'>", action);
+    g_string_append_printf(text, format, i, 100 + i, 200 + 2 * i);
+    g_string_append(text, "</rule>");
+  }
+}
+
+/* Lookups of several fields, and sub-chains of rules that name the port's address: of values, ranges and both
+ * families. */
+static void text_of_merged_rules_is_the_same(void) {
+  g_autoptr(NwfKernel) kernel = nwf_test_enter();
+  if (!kernel)
+    return;
+  g_autoptr(GString) text = g_string_new("<filter name='f'>");
+  add_rules(text, "accept", "<tcp srcipaddr='10.0.0.%u' dstipaddr='$A' dstportstart='%u'/>");
+  add_rules(text, "accept",
+            "<tcp srcipaddr='10.0.%u.0' srcipmask='24' dstipaddr='$A' dstportstart='%u' dstportend='%u'/>");
+  add_rules(text, "drop",
+            "<udp srcipaddr='10.1.%u.0' srcipmask='24' dstipaddr='$A' dstportstart='%u' dstportend='%u'/>");
+  add_rules(text, "drop", "<all srcipaddr='10.2.0.%u' dstipaddr='$A' dscp='3'/>");
+  add_rules(text, "accept", "<udp-ipv6 srcipaddr='fe80::%u' dstportstart='%u'/>");
+  add_rules(text, "accept", "<ip srcipaddr='10.3.0.%u' protocol='udp' dstportstart='%u'/>");
+  g_string_append(text, "</filter>");
+  g_autoptr(GError) error = NULL;
+  g_autoptr(NwfFilterStore) store = nwf_filter_store_new();
+  nwf_filter_store_put(store, nwf_filter_parse(text->str, text->len, "test.xml", &error));
+  g_autoptr(NwfBinding) a = bind_plain("f", "vnet0", "10.9.0.1"), b = bind_plain("f", "vnet1", "10.9.0.2");
+  NwfBinding *both[] = {a, b};
+  g_autoptr(NwfRuleset) ruleset = nwf_compile(store, both, 2, NULL, &error);
+  g_assert_no_error(error);
+  nwf_test_install(kernel, ruleset);
+  nwf_assert_holds(kernel, ruleset);
+  assert_text_is_the_same(kernel, ruleset);
+}
+
+/* --- what an edit sends --- */
 
 static NwfRuleset *two_ports(NwfFilterStore *store) {
   nwf_filter_store_put(
@@ -297,5 +348,6 @@ int main(int argc, char **argv) {
   TEST(first_and_last_port_bring_and_take_the_base_chains);
   TEST(what_is_kept_is_what_compiling_gives);
   TEST(the_kernel_takes_the_changes);
+  TEST(text_of_merged_rules_is_the_same);
   return g_test_run();
 }
