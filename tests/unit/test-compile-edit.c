@@ -181,6 +181,19 @@ static void step(World *world, NwfRuleset *ruleset, NwfKernel *kernel) {
   assert_equal(ruleset, whole);
 }
 
+/* What nft makes of the printed form is what was sent. */
+static void assert_text_is_the_same(NwfKernel *kernel, const NwfRuleset *ruleset) {
+  g_autoptr(GError) error = NULL;
+  g_autofree char *path = NULL, *text = nwf_ruleset_to_text(ruleset);
+  int fd = g_file_open_tmp("nwfilter-nft-XXXXXX", &path, &error);
+  g_assert_cmpint(fd, >=, 0);
+  g_close(fd, NULL);
+  g_assert_true(g_file_set_contents(path, text, -1, &error));
+  g_autofree char *command = g_strdup_printf("nft -f %s; s=$?; rm %s; exit $s", path, path);
+  nwf_test_run(command);
+  nwf_assert_holds(kernel, ruleset);
+}
+
 static void run(guint64 seed, guint n_steps, NwfKernel *kernel, guint features) {
   World world;
   world_init(&world, seed, features);
@@ -212,19 +225,6 @@ static void the_kernel_takes_the_changes(void) {
   g_assert_no_error(error);
   for (guint64 seed = 1; seed <= 12; seed++)
     run(1000 + seed, 40, kernel, features);
-}
-
-/* What nft makes of the printed form is what was sent. */
-static void assert_text_is_the_same(NwfKernel *kernel, const NwfRuleset *ruleset) {
-  g_autoptr(GError) error = NULL;
-  g_autofree char *path = NULL, *text = nwf_ruleset_to_text(ruleset);
-  int fd = g_file_open_tmp("nwfilter-nft-XXXXXX", &path, &error);
-  g_assert_cmpint(fd, >=, 0);
-  g_close(fd, NULL);
-  g_assert_true(g_file_set_contents(path, text, -1, &error));
-  g_autofree char *command = g_strdup_printf("nft -f %s; s=$?; rm %s; exit $s", path, path);
-  nwf_test_run(command);
-  nwf_assert_holds(kernel, ruleset);
 }
 
 static NwfBinding *bind_plain(const char *filter, const char *port, const char *address) {
