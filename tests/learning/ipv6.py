@@ -150,7 +150,7 @@ def dhclient_gets_an_ipv6_lease_and_releases_it(place):
     dhclient = dhclient6(client)
     address = dhclient.expect(r"IAADDR (\S+)").group(1)
     place.learned(client, address, "dhcpv6")
-    dhclient.expect("Bound to lease")
+    dhclient.expect("script: BOUND6")
     client.run("busybox", "ping6", "-c", "1", "-W", "10", PREFIX + "1")
     assert speaks_as(client, address)
     assert not speaks_as(client, PREFIX + "bad")

@@ -213,7 +213,8 @@ class Client:
             'BOUND | RENEW | REBIND | REBOOT) ip addr replace "$new_ip_address/24" dev "$interface" ;;\n'
             'BOUND6 | RENEW6 | REBIND6) ip addr replace "$new_ip6_address/64" dev "$interface" nodad ;;\n'
             'EXPIRE | FAIL | RELEASE | STOP) ip addr flush dev "$interface" scope global ;;\n'
-            'esac\n')
+            'esac\n'
+            'echo "script: $reason"\n')
 
     def dhcpcd(self, *options):
         config = self.place.lab.write(f"dhcpcd-{self.port}.conf", "\n".join(
@@ -271,7 +272,7 @@ class Place:
     def __enter__(self):
         # where a frame waits depends on the CPU that sent it, and frames of one CPU stay in order
         self.cpus = os.sched_getaffinity(0)
-        os.sched_setaffinity(0, {min(self.cpus)})
+        os.sched_setaffinity(0, {sorted(self.cpus)[os.getpid() % len(self.cpus)]})
         for line in ("link set lo up", f"link add br0 address {BRIDGE_MAC} type bridge forward_delay 0 mcast_snooping 0",
                      "link set br0 up", f"addr add {BRIDGE_IP}/24 dev br0"):
             shell("ip", *line.split())
