@@ -13,6 +13,7 @@
 #define BIND_LIMIT 2       /* ms, at 1,000 ports */
 #define REDEFINE_LIMIT 100 /* ms, under 1,000 ports */
 #define RESTART_LIMIT 0.1  /* s, beyond an empty daemon, when nothing changed */
+#define SETTLE_MS 500      /* libvirtd passes over a signal while other drivers still reload, and tells nobody */
 #define RELOAD_SECONDS 60  /* in which a reload has begun */
 #define SAMPLE 20          /* ports that are bound and deleted one by one with the others there */
 
@@ -197,6 +198,7 @@ static gboolean reload(const Course *course, guint times, GError **error) {
 
   for (guint i = 0; ok && i < times * 2; i++) {
     g_autofree char *xml = redefinition(course->bench, i % 2 == 0, error);
+    g_usleep(SETTLE_MS * 1000);
     ok = xml && daemon_write_filter(course->daemon, GUEST_FILTER, xml, error);
     Mark begin = take_mark(course);
     ok = ok && reload_once(course, error);
