@@ -28,6 +28,7 @@ void nwf_port_clear(NwfPort *port) {
   g_free(port->filter_name);
   g_clear_pointer(&port->own_values, g_array_unref);
   g_clear_pointer(&port->places, g_array_unref);
+  g_clear_pointer(&port->known, g_hash_table_unref);
 }
 
 static void reset(NwfPort *port, const NwfBinding *binding) {

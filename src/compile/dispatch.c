@@ -138,33 +138,62 @@ static NwfVerdict emit_stage2(NwfPort *port, const GArray *steps, gboolean out, 
 }
 
 typedef struct {
-  gboolean has[2]; /* IPv4, IPv6 */
-  NwfVerdict verdicts[2];
-} Stage2Verdicts;
+  gboolean has;
+  NwfVerdict verdict;
+} Stage2Verdict;
 
-static gboolean compile_stage2(NwfPort *port, gboolean out, Stage2Verdicts *result, GError **error) {
-  static const struct {
-    NwfStage family;
-    int ethertype;
-  } families[] = {{NWF_STAGE_IPV4, ETHERTYPE_IPV4}, {NWF_STAGE_IPV6, ETHERTYPE_IPV6}};
-  for (guint i = 0; i < G_N_ELEMENTS(families); i++) {
-    GArray *steps;
-    if (!stage2_steps(port, families[i].family, out, &steps, error))
-      return FALSE;
-    result->has[i] = steps != NULL;
-    if (steps)
-      result->verdicts[i] = emit_stage2(port, steps, out, families[i].ethertype);
+/* Whether nothing of the port's is in the family's rules: neither a variable nor a count of its connections. */
+static gboolean is_constant(const NwfPort *port, NwfStage family, gboolean out) {
+  for (guint i = 0; i < port->collected->len; i++) {
+    const NwfRule *rule = g_array_index(port->collected, NwfCollected, i).rule;
+    if (nwf_protocols[rule->protocol].stage != family || !nwf_stage2_checks(rule, out))
+      continue;
+    for (guint j = 0; j < rule->matches->len; j++) {
+      const NwfMatch *match = &g_array_index(rule->matches, NwfMatch, j);
+      if (match->variable || match->attr == NWF_ATTR_CONNLIMIT_ABOVE)
+        return FALSE;
+    }
   }
   return TRUE;
 }
 
+static gboolean make_stage2(NwfPort *port, NwfStage family, gboolean out, Stage2Verdict *result, GError **error) {
+  GArray *steps;
+  if (!stage2_steps(port, family, out, &steps, error))
+    return FALSE;
+  result->has = steps != NULL;
+  if (steps)
+    result->verdict = emit_stage2(port, steps, out, family == NWF_STAGE_IPV4 ? ETHERTYPE_IPV4 : ETHERTYPE_IPV6);
+  return TRUE;
+}
+
+/* What is the same for all ports of a filter is made for the first of them. */
+static gboolean find_stage2(NwfPort *port, NwfStage family, gboolean out, Stage2Verdict *result, GError **error) {
+  if (!is_constant(port, family, out))
+    return make_stage2(port, family, out, result, error);
+  g_autofree char *key = g_strdup_printf("%u %u %s", family, (guint)out, port->binding->filter);
+  if (!port->known)
+    port->known = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+  const Stage2Verdict *known = g_hash_table_lookup(port->known, key);
+  if (known) {
+    *result = *known;
+    return TRUE;
+  }
+  port->no_own = TRUE;
+  gboolean ok = make_stage2(port, family, out, result, error);
+  port->no_own = FALSE;
+  if (ok)
+    g_hash_table_insert(port->known, g_steal_pointer(&key), g_memdup2(result, sizeof *result));
+  return ok;
+}
+
 /* --- a direction --- */
 
-static const NwfVerdict *stage2_of(const Stage2Verdicts *stage2, int ethertype) {
-  if (ethertype == ETHERTYPE_IPV4 && stage2->has[0])
-    return &stage2->verdicts[0];
-  if (ethertype == ETHERTYPE_IPV6 && stage2->has[1])
-    return &stage2->verdicts[1];
+static const NwfVerdict *stage2_of(const Stage2Verdict stage2[2], int ethertype) {
+  if (ethertype == ETHERTYPE_IPV4 && stage2[0].has)
+    return &stage2[0].verdict;
+  if (ethertype == ETHERTYPE_IPV6 && stage2[1].has)
+    return &stage2[1].verdict;
   return NULL;
 }
 
@@ -203,8 +232,9 @@ static void compile_class(NwfPort *port, const NwfProgram *program, gboolean out
 }
 
 static gboolean compile_direction(NwfPort *port, gboolean out, const char *comment, GError **error) {
-  Stage2Verdicts stage2 = {0};
-  if (!compile_stage2(port, out, &stage2, error))
+  Stage2Verdict stage2[2] = {0};
+  if (!find_stage2(port, NWF_STAGE_IPV4, out, &stage2[0], error) ||
+      !find_stage2(port, NWF_STAGE_IPV6, out, &stage2[1], error))
     return FALSE;
   g_autoptr(NwfProgram) program = nwf_program_new(port, out, error);
   if (!program)
@@ -212,21 +242,21 @@ static gboolean compile_direction(NwfPort *port, gboolean out, const char *comme
   static const int families[] = {ETHERTYPE_IPV4, ETHERTYPE_IPV6};
   if (!out)
     for (guint i = 0; i < 2; i++)
-      if (stage2.has[i])
-        add_entry(port, &forward, families[i], stage2.verdicts[i], NULL);
+      if (stage2[i].has)
+        add_entry(port, &forward, families[i], stage2[i].verdict, NULL);
   g_autoptr(GArray) types = nwf_program_ethertypes(program);
   for (guint i = 0; out && i < 2; i++) {
     guint16 type = (guint16)families[i];
     gboolean named = FALSE;
     for (guint j = 0; j < types->len; j++)
       named |= g_array_index(types, guint16, j) == type;
-    if (stage2.has[i] && !named)
+    if (stage2[i].has && !named)
       g_array_append_val(types, type);
   }
   nwf_watch_ethertypes(port, out, types);
   for (guint i = 0; i < types->len; i++) {
     int type = g_array_index(types, guint16, i);
-    compile_class(port, program, out, types, type, out ? stage2_of(&stage2, type) : NULL, NULL);
+    compile_class(port, program, out, types, type, out ? stage2_of(stage2, type) : NULL, NULL);
   }
   compile_class(port, program, out, types, NWF_ETHERTYPE_OTHER, NULL, comment);
   return TRUE;

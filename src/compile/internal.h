@@ -74,6 +74,8 @@ typedef struct {
   GPtrArray *lists;    /* GArrays of NwfStep, used again for the next port */
   guint n_lists;       /* of them in use */
   GArray *own_values;  /* share.c's */
+  gboolean no_own;     /* no rule at hand names a variable: a value that a port has, too, is not its own */
+  GHashTable *known;   /* dispatch.c's: verdicts of second stages that are the same for all ports of a filter */
   char *filter_name;   /* the binding's filter's, as it stands in names of chains */
   GHashTable *reached; /* NwfRule * that made it into a list; NULL: nobody asks */
   GArray *places;      /* of NwfPlace: the elements that the port was given; NULL: nobody asks */

@@ -45,6 +45,8 @@ static GArray *own_values(NwfPort *port) {
 }
 
 gboolean nwf_is_own_value(NwfPort *port, const NwfTest *test) {
+  if (port->no_own)
+    return FALSE;
   const GArray *own = own_values(port);
   for (guint i = 0; i < own->len; i++) {
     const OwnValue *value = &g_array_index(own, OwnValue, i);
