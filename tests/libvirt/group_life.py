@@ -18,7 +18,8 @@ OPEN = "<filter name='test'><uuid>7f2a9c1e-0d3b-4b7e-8c55-000000000001</uuid></f
 CLOSED = ("<filter name='test'><uuid>7f2a9c1e-0d3b-4b7e-8c55-000000000001</uuid>"
           "<rule action='drop' direction='inout' priority='500'/></filter>")
 # Lets ARP by, so that a test knows when a frame that was dropped would have arrived.
-ARP_ONLY = ("<filter name='arp-only'><rule action='accept' direction='inout' priority='100'><arp/></rule>"
+ARP_ONLY_HEAD = "<filter name='arp-only'><uuid>7f2a9c1e-0d3b-4b7e-8c55-000000000002</uuid>"
+ARP_ONLY = (f"{ARP_ONLY_HEAD}<rule action='accept' direction='inout' priority='100'><arp/></rule>"
             "<rule action='drop' direction='inout' priority='500'/></filter>")
 
 HONEST = arp_request(MAC, IP, PEER_IP)
@@ -126,8 +127,9 @@ def a_refused_definition_changes_nothing(options):
         for body in ("<rule action='drop' direction='out'><all srcipaddr='$NOBODY_GIVES'/></rule>",
                      "<filterref filter='is-not-there'/>", "<filterref filter='arp-only'/>", "<rule",
                      "<rule action='explode' direction='out'/>"):
-            refused(lambda: conn.define(f"<filter name='arp-only'>{body}</filter>"),
-                    *range(1, 110))
+            message = refused(lambda: conn.define(f"{ARP_ONLY_HEAD}{body}</filter>"), *range(1, 110))
+            if "NOBODY_GIVES" in body and host.driver == OURS:
+                has(message, "vm1", "NOBODY_GIVES")
             equal(conn.filter_xml("arp-only"), before, body)
             equal((host.filter_dir / "arp-only.xml").read_text(), file, body)
             if host.driver == OURS:
@@ -287,13 +289,40 @@ def a_restart_leaves_guests_and_table_as_they_were(options):
         stop()
         assert not passes(vm1, SPOOFED, peer, HONEST), "open without the daemon"
         host.start()
-        until(lambda: host.virsh("domstate", "guest").stdout.strip() == "running", "the guest is known again")
+        host.wait_guest("guest")
         equal(host.guest_pid("guest"), pid)
         has(pathlib.Path(f"/proc/{pid}/comm").read_text(), "qemu")
         if host.driver == OURS:
             equal(run("nft", "-a", "list", "table", "bridge", "nwfilter").stdout, table, "handles say what is new")
         equal(set(host.check_agreement()[1]), {"vm1", "guest0"})
         assert not passes(vm1, SPOOFED, peer, HONEST)
+
+
+@test
+def what_was_taken_away_while_it_was_stopped_is_back_when_it_starts(options):
+    host, peer, vm1 = started(options, "vm1")
+    bind(host, binding_xml("vm1", "clean-traffic", MAC, IP=IP))
+    host.stop()
+    run("nft", "flush", "ruleset")
+    assert passes(vm1, SPOOFED, peer, HONEST)
+    host.start()
+    assert not passes(vm1, SPOOFED, peer, HONEST)
+    host.check_agreement()
+
+
+@test
+def a_table_that_somebody_changed_while_it_was_stopped_is_put_right(options):
+    host, peer, vm1 = started(options, "vm1")
+    if host.driver == STOCK:
+        raise Skip("it has no table")
+    bind(host, binding_xml("vm1", "clean-traffic", MAC, IP=IP))
+    before = host.kernel_text()
+    host.stop()
+    run("nft", "insert", "rule", "bridge", "nwfilter", "prerouting", "accept")
+    assert passes(vm1, SPOOFED, peer, HONEST)
+    host.start()
+    assert not passes(vm1, SPOOFED, peer, HONEST)
+    equal(host.kernel_text(), before)
 
 
 @test
@@ -412,7 +441,7 @@ def stock_to_ours_and_back_keeps_every_binding_in_force(options):
     equal(set(host.check_agreement()[1]), {"vm1", "guest0"})
     equal(re.sub(r"\s*<backend.*", "", host.virsh("nwfilter-binding-dumpxml", "guest0").stdout),
           re.sub(r"\s*<backend.*", "", before))
-    until(lambda: host.virsh("domstate", "guest").stdout.strip() == "running", "the guest is known again")
+    host.wait_guest("guest")
     equal(host.guest_pid("guest"), pid)
     until(lambda: not host.stock_ports(), "the stock driver's chains are gone")
     has_not(run("nft", "list", "ruleset").stdout, "libvirt-I-", "libvirt-O-", "FI-vm1", "FO-vm1", "HI-vm1", "I-vm1-")
@@ -432,6 +461,7 @@ def stock_to_ours_and_back_keeps_every_binding_in_force(options):
     equal(host.kernel_text(), "")
     assert not passes(vm1, SPOOFED, peer, HONEST)
     equal(host.guest_pid("guest"), pid)
+    host.wait_guest("guest")
     host.virsh("destroy", "guest")
     host.virsh("nwfilter-binding-delete", "vm1")
     assert passes(vm1, SPOOFED, peer, HONEST)

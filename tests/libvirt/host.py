@@ -222,6 +222,10 @@ class Host:
     def guest_pid(self, name):
         return int(self.path(f"/run/libvirt/qemu/{name}.pid").read_text(encoding="ascii"))
 
+    def wait_guest(self, name):
+        """A daemon that starts takes up its guests when it answers already."""
+        until(lambda: self.virsh("domstate", name).stdout.strip() == "running", f"{name} is known again")
+
     # What is there
 
     def kernel_table(self):

@@ -55,7 +55,7 @@ class Tap:
         self.name = name
         self.fd = os.open("/dev/net/tun", os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
         fcntl.ioctl(self.fd, TUNSETIFF, struct.pack("16sH22x", name.encode(), IFF_TAP | IFF_NO_PI))
-        run("ip", "link", "set", name, "master", bridge, "up")
+        run("ip", "link", "set", "dev", name, "master", bridge, "up")
 
     def send(self, frame):
         os.write(self.fd, frame)
@@ -105,7 +105,7 @@ class Bridge:
             tap.fd = os.open("/dev/net/tun", os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
             fcntl.ioctl(tap.fd, TUNSETIFF, struct.pack("16sH22x", name.encode(), IFF_TAP | IFF_NO_PI))
             self.taps[name] = tap
-        run("ip", "-batch", "-", text="".join(f"link set {name} master {self.name} up\n" for name in names))
+        run("ip", "-batch", "-", text="".join(f"link set dev {name} master {self.name} up\n" for name in names))
         return [self.taps[name] for name in names]
 
 
