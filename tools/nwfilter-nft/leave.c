@@ -29,8 +29,9 @@ static char *script_text(const char *service) {
                          "  echo 'deleted the table of nwfilter-nft'\n"
                          "fi\n"
                          "rm -f %s %s " SCRIPT_PATH "\n"
+                         "rmdir ${0%%/*} /run/systemd/system/%s.d 2>/dev/null || :\n"
                          "systemctl daemon-reload\n",
-                         nwf_service_uri_mode(service), service, NWF_MODULE_DIR, service, UNIT_PATH, drop_in);
+                         nwf_service_uri_mode(service), service, NWF_MODULE_DIR, service, UNIT_PATH, drop_in, service);
 }
 
 static char *unit_text(const char *service) {
