@@ -223,8 +223,11 @@ class Host:
         return int(self.path(f"/run/libvirt/qemu/{name}.pid").read_text(encoding="ascii"))
 
     def wait_guest(self, name):
-        """A daemon that starts takes up its guests when it answers already."""
-        until(lambda: self.virsh("domstate", name).stdout.strip() == "running", f"{name} is known again")
+        """
+        A daemon that starts takes up its guests when it answers already, and calls them running before. One that is
+        stopped in between may kill them.
+        """
+        until(lambda: self.virsh("domcontrol", name, check=False).stdout.strip() == "ok", f"{name} is under control")
 
     # What is there
 
