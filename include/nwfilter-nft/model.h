@@ -236,7 +236,7 @@ typedef struct {
   int priority;
   gboolean no_statematch;
   NwfProtocol protocol;
-  GArray *matches; /* of NwfMatch, in the order of the language's tables, each attr at most once */
+  GArray *matches; /* of NwfMatch, in the order of NwfAttr, each attr at most once */
   guint line;      /* of the <rule> in its document, from 1; 0 unknown */
 } NwfRule;
 
@@ -260,8 +260,7 @@ typedef struct {
   gboolean has_uuid;
   guint8 uuid[NWF_UUID_LEN];
   char *chain; /* never NULL: "root" or PREFIX[suffix] */
-  gboolean has_priority; /* priority was written, and is written again */
-  int priority;          /* of the chain, as written or its prefix's default */
+  int priority; /* of the chain, as written or its prefix's default */
   GArray *entries;       /* of NwfEntry, in document order */
   char *file;            /* for messages; NULL when there is none */
 } NwfFilter;

@@ -22,7 +22,7 @@ void nwf_port_error(const NwfPort *port, const NwfFilter *filter, const NwfRule 
   } else if (!filter && port->binding && port->binding->file) {
     g_string_append_printf(message, "%s:%u: ", port->binding->file, port->binding->line);
   }
-  if (port->binding && *port->binding->port)
+  if (port->binding && !port->reached) /* else a filter is looked at for no port */
     g_string_append_printf(message, "port %s: ", port->binding->port);
   if (filter)
     g_string_append_printf(message, "filter %s: ", filter->name);

@@ -74,9 +74,16 @@ static gboolean install_one(NwfEngine *engine, NwfEnginePort *port, GError **err
 
 /* --- bind --- */
 
-static gboolean write_binding(const NwfEngine *engine, const NwfBinding *binding, GError **error) {
-  g_autofree char *path = nwf_storage_binding_path(engine, binding->port);
-  g_autofree char *text = nwf_storage_binding_text(binding);
+/* Writes the file, and takes the binding from there, since what stands in the kernel (the order of its parameters)
+ * must be the same after a restart. */
+static gboolean write_binding(const NwfEngine *engine, NwfEnginePort *port, GError **error) {
+  g_autofree char *path = nwf_storage_binding_path(engine, port->binding->port);
+  g_autofree char *text = nwf_storage_binding_text(port->binding);
+  NwfBinding *written = nwf_binding_parse(text, strlen(text), path, error);
+  if (!written)
+    return FALSE;
+  nwf_binding_free(port->binding);
+  port->binding = written;
   g_autofree char *temporary = nwf_storage_prepare(path, text, error);
   if (!temporary)
     return FALSE;
@@ -101,9 +108,9 @@ static void forget_learned(NwfEngine *engine, NwfEnginePort *port) {
 /* The file is there before the rules: should the daemon die between the two, the next one binds the port, and a port
  * that is bound too much is closed, not open. */
 static gboolean bind_port(NwfEngine *engine, NwfEnginePort *port, GError **error) {
+  gboolean written = write_binding(engine, port, error);
   const char *name = port->binding->port;
   g_hash_table_insert(engine->ports, port->binding->port, port);
-  gboolean written = write_binding(engine, port->binding, error);
   if (written && install_one(engine, port, error))
     return TRUE;
   if (written)

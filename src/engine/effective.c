@@ -16,6 +16,7 @@
 #define LEARNING_ANY "learning-any"
 #define LEARNING_DHCP "learning-dhcp"
 #define LEARNING_DHCP_SERVERS "learning-dhcp-servers"
+#define LEARNING_IPV6 "learning-ipv6" /* where IPv6 addresses are learned, too: beside one of the others */
 
 /* The stock driver's rules of these phases, but that of `any` lets no other protocol than the two that teach
  * something out, and ports of DHCP are told apart by direction. */
@@ -29,7 +30,21 @@
   "<ip dstmacaddr='ff:ff:ff:ff:ff:ff' " server "protocol='udp' srcportstart='67' dstportstart='68'/></rule>"           \
   "<rule action='drop' direction='inout' priority='1000'/></filter>"
 
+/* What DHCPv6 takes: the server must find the client, by its link-local address, which is always known. */
+static const char ipv6_filter[] =
+    "<filter name='" LEARNING_IPV6 "'>"
+    "<rule action='drop' direction='out' priority='-900'><mac match='no' srcmacaddr='$MAC'/></rule>"
+    "<rule action='accept' direction='out' priority='-800'>"
+    "<ipv6 srcipaddr='$IPV6' protocol='udp' srcportstart='546' dstportstart='547'/></rule>"
+    "<rule action='accept' direction='out' priority='-800'>"
+    "<ipv6 srcipaddr='$IPV6' protocol='icmpv6' type='135' typeend='136'/></rule>"
+    "<rule action='accept' direction='in' priority='-800'>"
+    "<ipv6 protocol='udp' srcportstart='547' dstportstart='546'/></rule>"
+    "<rule action='accept' direction='in' priority='-800'>"
+    "<ipv6 protocol='icmpv6' type='134' typeend='136'/></rule></filter>";
+
 static const char *const own_filters[] = {
+    ipv6_filter,
     "<filter name='" NWF_OWN_FILTER_CLOSED "'><rule action='drop' direction='inout'/></filter>",
     "<filter name='" LEARNING_ANY "'>"
     "<rule action='drop' direction='out' priority='-1000'><mac match='no' srcmacaddr='$MAC'/></rule>"
@@ -40,6 +55,16 @@ static const char *const own_filters[] = {
     DHCP_FILTER(LEARNING_DHCP_SERVERS, "srcipaddr='$" VARIABLE_SERVER "' "),
 };
 
+#define WITH_IPV6(name) name "-ipv6"
+
+/* The filter of a phase with that of IPv6 before it. */
+static void add_ipv6_variant(NwfEngine *engine, const char *name, const char *variant) {
+  NwfFilter *filter = nwf_filter_new(variant);
+  nwf_filter_add_reference(filter, nwf_filter_ref_new(LEARNING_IPV6));
+  nwf_filter_add_reference(filter, nwf_filter_ref_new(name));
+  nwf_filter_store_put(engine->own, filter);
+}
+
 gboolean nwf_effective_init(NwfEngine *engine, GError **error) {
   for (guint i = 0; i < G_N_ELEMENTS(own_filters); i++) {
     NwfFilter *filter = nwf_filter_parse(own_filters[i], strlen(own_filters[i]), NULL, error);
@@ -47,6 +72,9 @@ gboolean nwf_effective_init(NwfEngine *engine, GError **error) {
       return FALSE;
     nwf_filter_store_put(engine->own, filter);
   }
+  add_ipv6_variant(engine, LEARNING_ANY, WITH_IPV6(LEARNING_ANY));
+  add_ipv6_variant(engine, LEARNING_DHCP, WITH_IPV6(LEARNING_DHCP));
+  add_ipv6_variant(engine, LEARNING_DHCP_SERVERS, WITH_IPV6(LEARNING_DHCP_SERVERS));
   return TRUE;
 }
 
@@ -145,20 +173,27 @@ static gboolean add_values(NwfBinding *effective, const GArray *addresses, gbool
   return values->len > 0;
 }
 
+/* The filter that holds while no IPv4 address is known. */
+static const char *phase_filter(const NwfEngine *engine, const char *port, const NwfLearnPort *learn, gboolean ipv6) {
+  if (nwf_learner_phase(engine->learner, port) == NWF_LEARN_ANY)
+    return ipv6 ? WITH_IPV6(LEARNING_ANY) : LEARNING_ANY;
+  if (learn->dhcp_servers)
+    return ipv6 ? WITH_IPV6(LEARNING_DHCP_SERVERS) : LEARNING_DHCP_SERVERS;
+  return ipv6 ? WITH_IPV6(LEARNING_DHCP) : LEARNING_DHCP;
+}
+
 static NwfBinding *learning_binding(NwfEngine *engine, const NwfEnginePort *port, const NwfLearnPort *learn,
                                     gboolean *own_filter) {
   const NwfBinding *binding = port->binding;
   NwfBinding *effective = nwf_binding_copy(binding);
   g_autoptr(GArray) addresses = nwf_learner_addresses(engine->learner, binding->port);
   effective->watch = nwf_learner_watch(engine->learner, binding->port);
-  gboolean known = (!learn->ipv4 || add_values(effective, addresses, FALSE)) &&
-                   (!learn->ipv6 || add_values(effective, addresses, TRUE));
+  gboolean ipv6 = learn->ipv6 && add_values(effective, addresses, TRUE);
+  gboolean known = (!learn->ipv4 || add_values(effective, addresses, FALSE)) && (!learn->ipv6 || ipv6);
   if (known)
     return effective;
   g_free(effective->filter);
-  effective->filter = g_strdup(nwf_learner_phase(engine->learner, binding->port) == NWF_LEARN_ANY ? LEARNING_ANY
-                               : learn->dhcp_servers ? LEARNING_DHCP_SERVERS
-                                                     : LEARNING_DHCP);
+  effective->filter = g_strdup(phase_filter(engine, binding->port, learn, ipv6));
   *own_filter = TRUE;
   return effective;
 }

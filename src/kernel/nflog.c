@@ -158,7 +158,8 @@ static void append(NwfNflog *nflog, gsize *length, const void *data, gsize size)
 /** The tag goes between the addresses and the type, where it was on the wire. */
 static void append_header(NwfNflog *nflog, gsize *length, const struct nlattr *header, const struct nlattr *vlan) {
   const guint8 *bytes = mnl_attr_get_payload(header);
-  gsize size = mnl_attr_get_payload_len(header);
+  /* A frame of a packet socket with its tag in the bytes has 18 of them here, while the payload begins behind 14. */
+  gsize size = MIN(mnl_attr_get_payload_len(header), (gsize)ETH_HLEN);
   NwfAttrs attrs;
   nwf_attrs_nested(vlan, NFULA_VLAN_TCI, &attrs);
   const struct nlattr *proto = attrs.attr[NFULA_VLAN_PROTO], *tci = attrs.attr[NFULA_VLAN_TCI];

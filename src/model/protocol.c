@@ -8,7 +8,7 @@
 
 G_DEFINE_QUARK(nwf - error - quark, nwf_error)
 
-/* Each table is in the order of NwfAttr, in which a rule keeps its matches. */
+/* Each table is in the order in which the stock driver writes the attributes. */
 
 #define SRC_MAC                                                                                                        \
   { NWF_ATTR_SRCMACADDR, NWF_TYPE_MAC }
@@ -105,10 +105,10 @@ static const NwfAttrSpec ipv6_attrs[] = {BOTH_MACS,
 
 #define L4(type) SRC_MAC, ADDRESSES(type), ADDRESS_RANGES(type)
 #define TCP_ATTRS(type)                                                                                                \
-  L4(type), PORTS, TRAFFIC, {NWF_ATTR_FLAGS, NWF_TYPE_TCP_FLAGS}, {NWF_ATTR_OPTION, NWF_TYPE_UINT8}, IPSET, COMMENT
-#define PORT_ATTRS(type) L4(type), PORTS, TRAFFIC, IPSET, COMMENT
+  L4(type), TRAFFIC, PORTS, {NWF_ATTR_OPTION, NWF_TYPE_UINT8}, {NWF_ATTR_FLAGS, NWF_TYPE_TCP_FLAGS}, IPSET, COMMENT
+#define PORT_ATTRS(type) L4(type), TRAFFIC, PORTS, IPSET, COMMENT
 #define ICMP_ATTRS(type)                                                                                               \
-  L4(type), {NWF_ATTR_TYPE, NWF_TYPE_UINT8}, {NWF_ATTR_CODE, NWF_TYPE_UINT8}, TRAFFIC, IPSET, COMMENT
+  L4(type), TRAFFIC, {NWF_ATTR_TYPE, NWF_TYPE_UINT8}, {NWF_ATTR_CODE, NWF_TYPE_UINT8}, IPSET, COMMENT
 #define PLAIN_ATTRS(type) L4(type), TRAFFIC, IPSET, COMMENT
 
 static const NwfAttrSpec tcp_attrs[] = {TCP_ATTRS(NWF_TYPE_IPV4)};

@@ -125,7 +125,7 @@ static gboolean parse_number(NwfAttr attr, const char *text, NwfValue *value) {
 }
 
 static void format_number(const NwfValue *value, GString *text) {
-  const NamedNumber *named = value->hex ? NULL : find_by_number(number_ranges[value->type].names, value->number);
+  const NamedNumber *named = find_by_number(number_ranges[value->type].names, value->number);
   if (named != NULL)
     g_string_append(text, named->name);
   else

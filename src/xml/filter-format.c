@@ -11,9 +11,9 @@ static void format_element(GString *xml, const NwfRule *rule, gboolean negated, 
   const char *name = nwf_protocols[rule->protocol].name;
   if (always)
     g_string_append_printf(xml, "    <%s", name);
-  for (guint i = 0; i < rule->matches->len; i++) {
-    const NwfMatch *match = &g_array_index(rule->matches, NwfMatch, i);
-    if (match->negated != negated)
+  for (gsize i = 0; i < nwf_protocols[rule->protocol].n_attrs; i++) {
+    const NwfMatch *match = nwf_rule_match(rule, nwf_protocols[rule->protocol].attrs[i].attr);
+    if (!match || match->negated != negated)
       continue;
     if (!open)
       g_string_append_printf(xml, "    <%s%s", name, negated ? " match='no'" : "");
@@ -40,11 +40,18 @@ static void format_rule(GString *xml, const NwfRule *rule) {
   g_string_append(xml, "  </rule>\n");
 }
 
+/* As the stock driver does, which writes what is not 0; a written 0 must be kept where the default is another. */
+static gboolean shows_priority(const NwfFilter *filter) {
+  int usual = 0;
+  nwf_chain_check(filter->chain, &usual, NULL);
+  return filter->priority != 0 || usual != 0;
+}
+
 char *nwf_filter_format(const NwfFilter *filter) {
   GString *xml = g_string_new("<filter");
   nwf_xml_append_attr(xml, "name", filter->name);
   nwf_xml_append_attr(xml, "chain", filter->chain);
-  if (filter->has_priority)
+  if (shows_priority(filter))
     g_string_append_printf(xml, " priority='%d'", filter->priority);
   g_string_append(xml, ">\n");
   if (filter->has_uuid) {

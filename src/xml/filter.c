@@ -54,7 +54,6 @@ static gboolean start_filter(FilterReader *reader, const NwfXmlElement *element,
     if (!nwf_chain_check(chain, &reader->filter->priority, error))
       return FALSE;
   }
-  reader->filter->has_priority = priority != NULL;
   if (priority != NULL && !read_priority(priority, &reader->filter->priority)) {
     g_set_error(error, NWF_ERROR, NWF_ERROR_INVALID,
                 "priority has illegal value '%.64s': a number from %d to %d is wanted", priority, NWF_PRIORITY_MIN,

@@ -48,6 +48,20 @@ gboolean nwf_xml_read_parameter(const NwfXmlElement *element, NwfParameters *par
   return nwf_parameters_add(parameters, name, value, error);
 }
 
+static int compare_names(gconstpointer a, gconstpointer b) {
+  return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* In the order of their names, as the stock driver writes them; the order of a name's values has a meaning. */
+static GPtrArray *sorted_names(const NwfParameters *parameters) {
+  guint count = nwf_parameters_count(parameters);
+  GPtrArray *names = g_ptr_array_sized_new(count);
+  for (guint i = 0; i < count; i++)
+    g_ptr_array_add(names, (gpointer)nwf_parameters_name(parameters, i));
+  g_ptr_array_sort(names, compare_names);
+  return names;
+}
+
 void nwf_xml_append_filterref(GString *xml, guint indent, const char *filter, const NwfParameters *parameters) {
   guint count = nwf_parameters_count(parameters);
   nwf_xml_append_attr(xml, "filter", filter);
@@ -56,8 +70,9 @@ void nwf_xml_append_filterref(GString *xml, guint indent, const char *filter, co
     return;
   }
   g_string_append(xml, ">\n");
+  g_autoptr(GPtrArray) names = sorted_names(parameters);
   for (guint i = 0; i < count; i++) {
-    const char *name = nwf_parameters_name(parameters, i);
+    const char *name = g_ptr_array_index(names, i);
     const GPtrArray *values = nwf_parameters_get(parameters, name);
     for (guint k = 0; k < values->len; k++) {
       g_string_append_printf(xml, "%*s<parameter", (int)indent + 2, "");

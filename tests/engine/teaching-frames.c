@@ -172,13 +172,22 @@ Frame frame_dad(const guint8 mac[6], const char *address) {
   return frame;
 }
 
-Frame frame_udp6(const guint8 mac[6], const guint8 to[6], const char *from, const char *destination) {
+static Frame ipv6_udp(const guint8 mac[6], const guint8 to[6], const char *from, const char *destination,
+                      guint16 source, guint16 port) {
   Frame frame = {.length = 0};
   ethernet(&frame, to, mac, 0x86dd);
   gsize start = ipv6(&frame, 17, 64, from, destination);
-  udp(&frame, 1000, 9);
+  udp(&frame, source, port);
   put(&frame, "frame", 5);
   set16(&frame, start + 44, 13);
   end_ipv6(&frame, start, 6, 17);
   return frame;
+}
+
+Frame frame_udp6(const guint8 mac[6], const guint8 to[6], const char *from, const char *destination) {
+  return ipv6_udp(mac, to, from, destination, 1000, 9);
+}
+
+Frame frame_dhcp6(const guint8 mac[6], const char *from) {
+  return ipv6_udp(mac, (const guint8[]){0x33, 0x33, 0, 1, 0, 2}, from, "ff02::1:2", 546, 547);
 }

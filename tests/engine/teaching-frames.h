@@ -35,3 +35,5 @@ Frame frame_dhcp(const Dhcp *dhcp);
 Frame frame_dad(const guint8 mac[6], const char *address);
 /** An IPv6 UDP packet. */
 Frame frame_udp6(const guint8 mac[6], const guint8 to[6], const char *from, const char *destination);
+/** What looks like a DHCPv6 client's message (RFC 8415) and is none. */
+Frame frame_dhcp6(const guint8 mac[6], const char *from);

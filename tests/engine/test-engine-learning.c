@@ -206,6 +206,31 @@ static void test_ipv6(Fixture *fixture, gconstpointer data) {
   g_assert_false(passes(fixture, 0, frame_udp6(mac0, mac1, "2001:db8::6", "fe80::2")));
 }
 
+#define BOTH_FILTER                                                                                                    \
+  "<filter name='both'><uuid>11111111-2222-4333-8444-555555555504</uuid>"                                              \
+  "<rule action='drop' direction='out' priority='-700'><mac match='no' srcmacaddr='$MAC'/></rule>"                     \
+  "<rule action='accept' direction='out'><ip srcipaddr='$IP'/></rule>"                                                 \
+  "<rule action='accept' direction='out'><ipv6 srcipaddr='$IPV6'/></rule>"                                             \
+  "<rule action='drop' direction='out' priority='1000'/></filter>"
+
+/* DHCPv6 must not wait for an IPv4 lease that may never come; nothing else may pass meanwhile. */
+static void test_ipv6_beside_dhcp(Fixture *fixture, gconstpointer data) {
+  g_autoptr(GError) error = NULL;
+  g_assert_true(bench_define(fixture->bench, BOTH_FILTER, &error));
+  bind_tap(fixture, 0, "both", DHCP_ONLY);
+  assert_filter_begins("tap0", "learning-dhcp-ipv6 ");
+  g_assert_true(passes(fixture, 0, frame_dhcp6(mac0, "fe80::5054:ff:fe00:1")));
+  g_assert_false(passes(fixture, 0, frame_dhcp6(mac1, "fe80::5054:ff:fe00:1")));
+  g_assert_false(passes(fixture, 0, frame_dhcp6(mac0, "fe80::1")));
+  g_assert_false(passes(fixture, 0, frame_udp6(mac0, mac1, "fe80::5054:ff:fe00:1", "fe80::2")));
+  g_assert_false(passes(fixture, 0, udp_from(0, "10.0.0.5")));
+  Dhcp request = request_of(0, "10.0.0.5"), ack = ack_to(0, "10.0.0.5", 600, "10.0.0.254");
+  g_assert_true(passes(fixture, 0, frame_dhcp(&request)));
+  g_assert_true(passes(fixture, 1, frame_dhcp(&ack)));
+  bench_await_filter(fixture->bench, "tap0", "both ");
+  g_assert_true(passes(fixture, 0, frame_udp6(mac0, mac1, "fe80::5054:ff:fe00:1", "fe80::2")));
+}
+
 #define ADD(name, function) g_test_add("/learning/" name, Fixture, NULL, start, function, stop)
 
 int main(int argc, char **argv) {
@@ -219,5 +244,6 @@ int main(int argc, char **argv) {
   ADD("a-rogue-server-is-not-believed", test_rogue_server);
   ADD("a-release-closes", test_release);
   ADD("ipv6-is-learned-from-duplicate-address-detection", test_ipv6);
+  ADD("dhcpv6-does-not-wait-for-an-ipv4-lease", test_ipv6_beside_dhcp);
   return g_test_run();
 }

@@ -101,10 +101,8 @@ static void choose_chain(const Tree *tree, NwfFilter *filter) {
   g_free(filter->chain);
   filter->chain = g_strdup(chains[random_below(tree->random, G_N_ELEMENTS(chains))]);
   nwf_chain_check(filter->chain, &filter->priority, NULL);
-  if (random_chance(tree->random, 30)) {
-    filter->has_priority = TRUE;
+  if (random_chance(tree->random, 30))
     filter->priority = priorities[random_below(tree->random, G_N_ELEMENTS(priorities))];
-  }
 }
 
 static NwfRule *drop_all(Random *random) {

@@ -142,13 +142,11 @@ static gboolean plain_priority(NwfFilter *filter, const NwfParameters *parameter
 
 static gboolean plain_chain(NwfFilter *filter, const NwfParameters *parameters, guint n) {
   if (n == 0) {
-    filter->has_priority = FALSE;
     nwf_chain_check(filter->chain, &filter->priority, NULL);
   } else {
     g_free(filter->chain);
     filter->chain = g_strdup("root");
     filter->priority = 0;
-    filter->has_priority = FALSE;
   }
   return n < 2;
 }
