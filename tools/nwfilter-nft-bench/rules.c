@@ -13,26 +13,43 @@ typedef struct {
   const char *label;
   const char *attributes; /* of the filter's rules */
   gboolean stateful;
+  gboolean mixed; /* rules of several forms in turn, which no one lookup can answer */
   double least;
 } Kind;
 
 static const Kind kinds[] = {
-    {"stateful udp rules, established flow: ", "", TRUE, LEAST},
-    {"stateless udp rules, the last one matches: ", " statematch='0'", FALSE, 0},
+    {"stateful udp rules, established flow: ", "", TRUE, FALSE, LEAST},
+    {"stateful mixed rules, established flow: ", "", TRUE, TRUE, LEAST},
+    {"stateless udp rules, the last one matches: ", " statematch='0'", FALSE, FALSE, 0},
+    {"stateless mixed rules, the last one matches: ", " statematch='0'", FALSE, TRUE, 0},
 };
 static const guint counts[] = {10, 100, 1000};
 static const guint lengths[] = {10, 1000, 100000};
 
-/* Rules that no set can hold, as each asks for an address and a port of its own; the flow's is the last. */
+/* An address and a port of its own, alone or, of mixed ones, as ranges, with a prefix, or of another protocol. */
+static void append_rule(GString *text, const Kind *kind, guint i) {
+  guint form = kind->mixed ? i % 4 : 0, high = i / 250, low = i % 250, port = 1000 + 2 * i;
+
+  g_string_append_printf(text, "<rule action='accept' direction='out'%s>", kind->attributes);
+  if (form == 0)
+    g_string_append_printf(text, "<udp dstipaddr='198.18.%u.%u' dstportstart='%u'/>", high, low, port);
+  else if (form == 1)
+    g_string_append_printf(text, "<udp dstipaddr='198.18.%u.%u' dstportstart='%u' dstportend='%u'/>", high, low, port,
+                           port + 1);
+  else if (form == 2)
+    g_string_append_printf(text, "<tcp dstipaddr='198.18.%u.%u' dstportstart='%u'/>", high, low, port);
+  else
+    g_string_append_printf(text, "<udp dstipaddr='198.19.%u.0' dstipmask='24' srcportstart='%u'/>", low, port);
+  g_string_append(text, "</rule>\n");
+}
+
+/* The flow's rule is the last one that accepts. */
 static char *rules_filter(const Kind *kind, guint n) {
   GString *text = g_string_new("<filter name='rules' chain='root'>\n");
   Guest peer = guest_make(1);
 
   for (guint i = 0; i + 1 < n; i++)
-    g_string_append_printf(text,
-                           "<rule action='accept' direction='out'%s>"
-                           "<udp dstipaddr='198.18.%u.%u' dstportstart='%u'/></rule>\n",
-                           kind->attributes, i / 250, i % 250, 1000 + i);
+    append_rule(text, kind, i);
   g_string_append_printf(text,
                          "<rule action='accept' direction='out'%s>"
                          "<udp dstipaddr='%u.%u.%u.%u' dstportstart='%u'/></rule>\n"
