@@ -278,6 +278,30 @@ static gboolean join(NwfTest *a, const NwfTest *b) {
   return TRUE;
 }
 
+static gboolean compares_plainly(const NwfExpr *expr) {
+  return expr->kind == NWF_EXPR_TEST && is_payload(&expr->test) && !expr->test.has_mask &&
+         (expr->test.op == NWF_OP_EQ || expr->test.op == NWF_OP_NE);
+}
+
+static gboolean touch(const NwfTest *a, const NwfTest *b) {
+  return a->base == b->base && (a->offset + a->length == b->offset || b->offset + b->length == a->offset);
+}
+
+/* nft (1.0.6) reads two neighbouring bytes that must differ from something as one number that must differ: one that
+ * is right would do. It leaves alone what has a mask. */
+static void part_negations(NwfStep *step) {
+  for (guint i = 0; i < step->n_conds; i++) {
+    NwfTest *test = &step->conds[i].test;
+    if (!compares_plainly(&step->conds[i]) || test->op != NWF_OP_NE)
+      continue;
+    for (guint j = 0; j < step->n_conds && !test->has_mask; j++)
+      if (j != i && compares_plainly(&step->conds[j]) && touch(test, &step->conds[j].test)) {
+        test->has_mask = TRUE;
+        memset(test->mask, 0xff, test->length);
+      }
+  }
+}
+
 static void compact(NwfStep *step) {
   sort_conds(step);
   guint n = 0;
@@ -291,6 +315,7 @@ static void compact(NwfStep *step) {
     step->conds[n++] = expr;
   }
   step->n_conds = n;
+  part_negations(step);
 }
 
 /* A sub-chain that can only return: returning is what happens without the jump. */

@@ -51,6 +51,16 @@ static guint n_rules(const NwfRuleset *ruleset, const NwfVerdict *verdict) {
   return nwf_ruleset_chain(ruleset, verdict->chain)->rules->len;
 }
 
+/* nft 1.0.6 would read `a != 1 b != 2` of neighbouring bytes as one number that must differ. */
+static void neighbouring_negations_stay_two(void) {
+  g_autoptr(NwfFilterStore) store = nwf_filter_store_new();
+  put(store, "<filter name='f'><rule action='drop' direction='out'>"
+             "<arp match='no' hwtype='1' protocoltype='0x800'/></rule></filter>");
+  g_autoptr(NwfRuleset) ruleset = compile(store, "f");
+  g_autofree char *text = nwf_ruleset_to_text(ruleset);
+  g_assert_nonnull(strstr(text, "& 0xffff != "));
+}
+
 /* --- dispatch --- */
 
 static void no_binding_makes_no_base_chain(void) {
@@ -485,5 +495,6 @@ int main(int argc, char **argv) {
   TEST("check", check_finds_the_missing_reference);
   TEST("check", check_finds_the_open_end_of_a_chain);
   TEST("check", check_finds_the_variable_that_nobody_gives);
+  TEST("rules", neighbouring_negations_stay_two);
   return g_test_run();
 }
