@@ -392,3 +392,41 @@ def all_queues_of_a_tap_teach(place):
         os.write(queue, frames.request(tap.mac, f"10.0.0.{60 + number}", number))
         place.packets.send(frames.ack(tap.mac, f"10.0.0.{60 + number}", number))
         place.learned(tap, f"10.0.0.{60 + number}", "dhcp")
+
+
+NEEDS_NOTHING = """<filter name='changing'>
+  <uuid>7c4a2f3e-1f5b-4a53-8a56-7d1c8a3f9e01</uuid>
+  <filterref filter='no-mac-spoofing'/>
+</filter>"""
+NEEDS_IP = NEEDS_NOTHING.replace("</filter>", "<filterref filter='clean-traffic'/></filter>")
+
+
+@learning_test
+def a_filter_that_begins_to_want_an_address_closes_until_there_is_one(place):
+    place.define("changing", NEEDS_NOTHING)
+    client = place.client(filter_name="changing", parameters={"CTRL_IP_LEARNING": "dhcp"})
+    assert client.speaks_as("10.0.0.60")
+    place.define("changing", NEEDS_IP)
+    assert_closed(client, "10.0.0.60")
+    place.dnsmasq()
+    address = client.udhcpc().expect(r"^bound (\S+)").group(1)
+    place.learned(client, address, "dhcp")
+    assert client.speaks_as(address)
+    # and back
+    place.define("changing", NEEDS_NOTHING)
+    assert client.speaks_as("10.0.0.60")
+    place.define("changing", NEEDS_IP)
+    assert client.speaks_as(address)
+    assert not client.speaks_as("10.0.0.60")
+
+
+@learning_test
+def a_table_that_others_flush_learns_on(place):
+    client = place.dhcp_client()
+    shell("nft", "flush", "ruleset", check=False)
+    shell("nft", "delete", "table", "bridge", "nwfilter", check=False)
+    place.engine.obey("verify")
+    assert_closed(client)
+    place.dnsmasq()
+    place.learned(client, client.udhcpc().expect(r"^bound (\S+)").group(1), "dhcp")
+    client.ping()
