@@ -127,8 +127,7 @@ def two_leases_are_two_addresses(place):
         place.learned(client, address, "dhcp")
         addresses.add(address)
     equal(len(addresses), 2, "addresses")
-    for address in addresses:
-        assert client.speaks_as(address)
+    assert all(client.speaks_as(one) for one in addresses)
     # the second is released, the first stays
     udhcpc.kill(signal.SIGUSR2)
     place.engine.expect(rf"{client.port}: {address} was released")

@@ -109,6 +109,10 @@ class Process:
             if match:
                 return match
 
+    def rest(self):
+        """All that was said and nobody asked for."""
+        return list(iter(self.lines.get, None))
+
     def kill(self, number):
         self.process.send_signal(number)
 
@@ -280,10 +284,12 @@ class Place:
         self.packets = packet_socket("br0")
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, kind, *_):
+        code = self.engine.end() if self.engine and not kind else 0
         for process in reversed(self.processes):
             process.end(signal.SIGKILL)
         os.sched_setaffinity(0, self.cpus)
+        assert code == 0, f"the engine ended with {code}:\n" + "\n".join(self.engine.rest())
 
     def start(self, *command):
         process = Process(*command)
