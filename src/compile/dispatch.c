@@ -284,10 +284,84 @@ gboolean nwf_dispatch_port(NwfPort *port, GError **error) {
   return compile_direction(port, TRUE, comment, error) && compile_direction(port, FALSE, comment, error);
 }
 
+/* --- what needs no lookup of the port --- */
+
+/* Under most filters all ports accept all ARP and IPv4 that they are sent, and of a broadcast frame each of them is
+ * sent one. Then the base chain of postrouting accepts these EtherTypes before it looks for the port; other ports'
+ * frames it accepts anyway. Each combination of EtherTypes has a chain and a set of its own, so that neither is ever
+ * changed: when a port comes that does not accept one of them, another chain takes the place of this one in the same
+ * transaction. Indexed by bits of NwfClass. */
+static const char *const accepted_chains[NWF_N_ACCEPTED] = {NULL,
+                                                            "postrouting-ipv4",
+                                                            "postrouting-arp",
+                                                            "postrouting-ipv4-arp",
+                                                            "postrouting-ipv6",
+                                                            "postrouting-ipv4-ipv6",
+                                                            "postrouting-arp-ipv6",
+                                                            "postrouting-ipv4-arp-ipv6"};
+static const char *const accepted_sets[NWF_N_ACCEPTED] = {NULL,
+                                                          "accepted-ipv4",
+                                                          "accepted-arp",
+                                                          "accepted-ipv4-arp",
+                                                          "accepted-ipv6",
+                                                          "accepted-ipv4-ipv6",
+                                                          "accepted-arp-ipv6",
+                                                          "accepted-ipv4-arp-ipv6"};
+
+static guint accepted_by_all(NwfRuleset *ruleset) {
+  const NwfReferences *references = nwf_ruleset_references(ruleset);
+  guint accepted = 0;
+  for (guint i = 0; i < NWF_N_CLASSES; i++)
+    if (nwf_references_all_accept(references, i))
+      accepted |= 1u << i;
+  return accepted;
+}
+
+/* The set is one of keys of 2 bytes and no map: the kernel makes it a bitmap (net/netfilter/nft_set_bitmap.c). By
+ * `ether type`, since `meta protocol` is the type within a VLAN tag. */
+static void accept_first(NwfRuleset *ruleset, NwfChain *chain, guint accepted) {
+  static const guint16 types[NWF_N_CLASSES] = {ETHERTYPE_IPV4, ETHERTYPE_ARP, ETHERTYPE_IPV6};
+  const NwfField field = NWF_FIELD_ETHER_TYPE;
+  NwfSet *set = nwf_ruleset_add_set(ruleset, accepted_sets[accepted], &field, 1);
+  for (guint i = 0; i < NWF_N_CLASSES; i++) {
+    const guint8 key[NWF_KEY_MAX] = {(guint8)(types[i] >> 8), (guint8)types[i]};
+    if (accepted & 1u << i)
+      nwf_set_add_element(ruleset, set, key, NULL, NULL, NULL);
+  }
+  NwfExpr exprs[] = {{.kind = NWF_EXPR_LOOKUP}, {.kind = NWF_EXPR_VERDICT, .verdict = {.kind = NWF_VERDICT_ACCEPT}}};
+  exprs[0].lookup.n_fields = 1;
+  exprs[0].lookup.fields[0] = field;
+  exprs[0].lookup.set = set->name;
+  nwf_chain_add_rule(ruleset, chain, exprs, G_N_ELEMENTS(exprs), NULL);
+}
+
+/* The map of the forward hook holds nothing for ARP, of which there is much. Within a tag or not does not matter:
+ * tagged frames have no entry either. */
+static void skip_arp(NwfRuleset *ruleset, NwfChain *chain) {
+  const NwfExpr exprs[] = {{.kind = NWF_EXPR_TEST, .test = nwf_test_eq_number(NWF_FIELD_PROTOCOL, ETHERTYPE_ARP)},
+                           {.kind = NWF_EXPR_VERDICT, .verdict = {.kind = NWF_VERDICT_ACCEPT}}};
+  nwf_chain_add_rule(ruleset, chain, exprs, G_N_ELEMENTS(exprs), NULL);
+}
+
+static const Stage *const stages[NWF_N_DISPATCH_STAGES] = {&from_port, &forward, &to_port};
+
+const char *nwf_dispatch_chain_name(guint stage, guint accepted) {
+  return accepted && stages[stage] == &to_port ? accepted_chains[accepted] : accepted ? NULL : stages[stage]->chain;
+}
+
+const char *nwf_dispatch_accepted_name(guint accepted) {
+  return accepted_sets[accepted];
+}
+
 /* Both maps are there from the first port on, as the rules of a base chain are never changed. */
-static void add_base_chain(NwfRuleset *ruleset, const Stage *stage) {
+static void add_base_chain(NwfRuleset *ruleset, const Stage *stage, guint accepted) {
   map_for(ruleset, stage, TRUE);
-  NwfChain *chain = nwf_ruleset_add_chain(ruleset, stage->chain, stage->hook, NWF_HOOK_PRIORITY);
+  const char *name = accepted ? accepted_chains[accepted] : stage->chain;
+  NwfChain *chain = nwf_ruleset_add_chain(ruleset, name, stage->hook, NWF_HOOK_PRIORITY);
+  if (accepted)
+    accept_first(ruleset, chain, accepted);
+  if (stage == &forward)
+    skip_arp(ruleset, chain);
   const char *names[] = {stage->map, stage->other};
   for (guint i = 0; i < 2; i++) {
     if (!names[i] || !nwf_ruleset_set(ruleset, names[i]))
@@ -299,12 +373,6 @@ static void add_base_chain(NwfRuleset *ruleset, const Stage *stage) {
     expr.lookup.set = names[i];
     nwf_chain_add_rule(ruleset, chain, &expr, 1, NULL);
   }
-}
-
-static const Stage *const stages[NWF_N_DISPATCH_STAGES] = {&from_port, &forward, &to_port};
-
-NwfChain *nwf_dispatch_chain(const NwfRuleset *ruleset, guint stage) {
-  return nwf_ruleset_chain(ruleset, stages[stage]->chain);
 }
 
 NwfSet *nwf_dispatch_map(const NwfRuleset *ruleset, guint stage, gboolean other) {
@@ -326,17 +394,28 @@ static gboolean stage_decides(const NwfRuleset *ruleset, guint stage) {
          map_decides(ruleset, nwf_dispatch_map(ruleset, stage, TRUE));
 }
 
-gboolean nwf_dispatch_decides(const NwfRuleset *ruleset, const char *name) {
+gboolean nwf_dispatch_is_accepted(const NwfSet *set) {
+  return !set->is_map && set->n_fields == 1 && g_str_has_prefix(set->name, "accepted-");
+}
+
+gboolean nwf_dispatch_decides(NwfRuleset *ruleset, const char *name) {
   for (guint i = 0; i < G_N_ELEMENTS(stages); i++)
-    if (strcmp(name, stages[i]->chain) == 0 || strcmp(name, stages[i]->map) == 0 ||
-        g_strcmp0(name, stages[i]->other) == 0)
+    if (strcmp(name, stages[i]->map) == 0 || g_strcmp0(name, stages[i]->other) == 0)
       return stage_decides(ruleset, i);
+  for (guint i = 0; i < G_N_ELEMENTS(stages); i++) {
+    guint accepted = stages[i] == &to_port ? accepted_by_all(ruleset) : 0;
+    if (g_strcmp0(name, nwf_dispatch_chain_name(i, accepted)) == 0 ||
+        (accepted && strcmp(name, accepted_sets[accepted]) == 0))
+      return stage_decides(ruleset, i);
+  }
   return FALSE;
 }
 
 /* A hook where every port's verdict is accept would only cost time. */
 void nwf_dispatch_finish(NwfRuleset *ruleset) {
-  for (guint i = 0; i < G_N_ELEMENTS(stages); i++)
-    if (!nwf_dispatch_chain(ruleset, i) && stage_decides(ruleset, i))
-      add_base_chain(ruleset, stages[i]);
+  for (guint i = 0; i < G_N_ELEMENTS(stages); i++) {
+    guint accepted = stages[i] == &to_port ? accepted_by_all(ruleset) : 0;
+    if (stage_decides(ruleset, i) && !nwf_ruleset_chain(ruleset, nwf_dispatch_chain_name(i, accepted)))
+      add_base_chain(ruleset, stages[i], accepted);
+  }
 }

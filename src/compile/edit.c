@@ -25,14 +25,22 @@ static void array_free(gpointer data) {
   g_array_unref(data);
 }
 
-/* Base chains and dispatch maps are not counted: each edit looks whether they are still needed. */
+/* Base chains, their sets and dispatch maps are not counted: each edit looks whether they are still needed. */
 static void note_dispatch(NwfReferences *references, NwfRuleset *ruleset) {
   g_hash_table_remove_all(references->unused_chains);
   g_hash_table_remove_all(references->unused_sets);
+  for (guint accepted = 0; accepted < NWF_N_ACCEPTED; accepted++) {
+    for (guint i = 0; i < NWF_N_DISPATCH_STAGES; i++) {
+      const char *name = nwf_dispatch_chain_name(i, accepted);
+      NwfChain *chain = name ? nwf_ruleset_chain(ruleset, name) : NULL;
+      if (chain)
+        g_hash_table_add(references->unused_chains, chain);
+    }
+    NwfSet *set = accepted ? nwf_ruleset_set(ruleset, nwf_dispatch_accepted_name(accepted)) : NULL;
+    if (set)
+      g_hash_table_add(references->unused_sets, set);
+  }
   for (guint i = 0; i < NWF_N_DISPATCH_STAGES; i++) {
-    NwfChain *chain = nwf_dispatch_chain(ruleset, i);
-    if (chain)
-      g_hash_table_add(references->unused_chains, chain);
     for (guint other = 0; other < 2; other++) {
       NwfSet *map = nwf_dispatch_map(ruleset, i, other);
       if (map)
@@ -105,12 +113,14 @@ gboolean nwf_edit_add(NwfEdit *edit, const NwfFilterStore *store, const NwfBindi
 
 /* --- what stays --- */
 
-static gboolean chain_stays(const NwfRuleset *ruleset, const NwfChain *chain) {
+static gboolean chain_stays(NwfRuleset *ruleset, const NwfChain *chain) {
   return chain->hook == NWF_HOOK_NONE ? chain->uses > 0 : nwf_dispatch_decides(ruleset, chain->name);
 }
 
 /* Dispatch maps are there while they have elements or a base chain looks into them. */
-static gboolean set_stays(const NwfRuleset *ruleset, const NwfSet *set) {
+static gboolean set_stays(NwfRuleset *ruleset, const NwfSet *set) {
+  if (nwf_dispatch_is_accepted(set))
+    return nwf_dispatch_decides(ruleset, set->name);
   return set->is_map ? set->elements->len > 0 || nwf_dispatch_decides(ruleset, set->name) : set->uses > 0;
 }
 
@@ -139,7 +149,7 @@ static void add(GArray *changes, NwfChangeKind kind, const NwfChain *chain, cons
 }
 
 static void chain_changes(const NwfEdit *edit, Steps *steps) {
-  const NwfRuleset *ruleset = edit->ruleset;
+  NwfRuleset *ruleset = edit->ruleset;
   for (guint i = edit->n_chains; i < ruleset->chains->len; i++) {
     const NwfChain *chain = g_ptr_array_index(ruleset->chains, i);
     if (!chain_stays(ruleset, chain))
@@ -161,7 +171,7 @@ static void chain_changes(const NwfEdit *edit, Steps *steps) {
 }
 
 static void set_changes(const NwfEdit *edit, Steps *steps, GHashTable *whole) {
-  const NwfRuleset *ruleset = edit->ruleset;
+  NwfRuleset *ruleset = edit->ruleset;
   for (guint i = edit->n_sets; i < ruleset->sets->len; i++) {
     NwfSet *set = g_ptr_array_index(ruleset->sets, i);
     g_hash_table_add(whole, set);

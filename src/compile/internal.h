@@ -240,11 +240,17 @@ void nwf_port_element(NwfPort *port, NwfSet *set, const guint8 *key, const NwfVe
 /** Adds the base chains whose maps hold anything but accept. */
 void nwf_dispatch_finish(NwfRuleset *ruleset);
 #define NWF_N_DISPATCH_STAGES 3
-/** A stage's base chain, and its maps; NULL: not there. */
-NwfChain *nwf_dispatch_chain(const NwfRuleset *ruleset, guint stage);
+/** A stage's maps; NULL: not there. */
 NwfSet *nwf_dispatch_map(const NwfRuleset *ruleset, guint stage, gboolean other);
-/** Whether the stage to which the base chain or map of this name belongs decides anything. */
-gboolean nwf_dispatch_decides(const NwfRuleset *ruleset, const char *name);
+/** What EtherTypes a base chain accepts before it looks for the port: none, or some of NwfClass. */
+#define NWF_N_ACCEPTED 8
+/** The name of the stage's base chain that accepts these first, and of its set; NULL: there is no such chain. */
+const char *nwf_dispatch_chain_name(guint stage, guint accepted);
+const char *nwf_dispatch_accepted_name(guint accepted);
+gboolean nwf_dispatch_is_accepted(const NwfSet *set);
+/** Whether the base chain, map or set of this name is wanted: its stage decides something, and it is the chain that
+ * accepts first what all ports accept. */
+gboolean nwf_dispatch_decides(NwfRuleset *ruleset, const char *name);
 
 /* compile.c */
 void nwf_port_init(NwfPort *port, const NwfFilterStore *store, NwfRuleset *ruleset, const NwfCompileOptions *options);

@@ -55,6 +55,46 @@ static void take_element(NwfRuleset *ruleset, NwfSet *set, const NwfElement *ele
   take_chain(ruleset, element->verdict.chain, step);
 }
 
+/* --- what all ports accept --- */
+
+static int class_of(const NwfElement *element) {
+  static const guint16 types[NWF_N_CLASSES] = {
+      [NWF_CLASS_IPV4] = 0x0800, [NWF_CLASS_ARP] = 0x0806, [NWF_CLASS_IPV6] = 0x86dd};
+  guint type = (guint)element->key[16] << 8 | element->key[17];
+  for (int i = 0; i < NWF_N_CLASSES; i++)
+    if (types[i] == type)
+      return i;
+  return -1;
+}
+
+static const NwfElement *element_at(const NwfPlace *place) {
+  return &g_array_index(place->set->elements, NwfElement, place->index);
+}
+
+/* A port's entries in the maps of what it is sent begin or cease to count. */
+static void count_port(NwfReferences *references, const GArray *places, int step) {
+  gboolean other_decides = FALSE;
+  for (guint i = 0; i < places->len; i++) {
+    const NwfPlace *place = &g_array_index(places, NwfPlace, i);
+    if (strcmp(place->set->name, "to_port_other") == 0)
+      other_decides = element_at(place)->verdict.kind != NWF_VERDICT_ACCEPT;
+  }
+  references->other_deciding += other_decides ? (guint)step : 0;
+  for (guint i = 0; i < places->len; i++) {
+    const NwfPlace *place = &g_array_index(places, NwfPlace, i);
+    int class = strcmp(place->set->name, "to_port") == 0 ? class_of(element_at(place)) : -1;
+    if (class < 0)
+      continue;
+    references->classes[class].deciding += element_at(place)->verdict.kind != NWF_VERDICT_ACCEPT ? (guint)step : 0;
+    references->classes[class].covered += other_decides ? (guint)step : 0;
+  }
+}
+
+gboolean nwf_references_all_accept(const NwfReferences *references, NwfClass class) {
+  const NwfClassCount *count = &references->classes[class];
+  return count->deciding == 0 && count->covered == references->other_deciding;
+}
+
 /* --- places --- */
 
 static void array_free(gpointer data) {
@@ -101,6 +141,11 @@ NwfReferences *nwf_ruleset_references(NwfRuleset *ruleset) {
       take_element(ruleset, set, element, 1);
     }
   }
+  GHashTableIter iter;
+  gpointer places;
+  g_hash_table_iter_init(&iter, references->ports);
+  while (g_hash_table_iter_next(&iter, NULL, &places))
+    count_port(references, places, 1);
   return references;
 }
 
@@ -117,8 +162,9 @@ void nwf_references_enter(NwfRuleset *ruleset, const char *port, const GArray *p
   for (guint i = 0; i < places->len; i++) {
     const NwfPlace *place = &g_array_index(places, NwfPlace, i);
     add_place(ruleset->references, port, place->set, place->index);
-    take_element(ruleset, place->set, &g_array_index(place->set->elements, NwfElement, place->index), 1);
+    take_element(ruleset, place->set, element_at(place), 1);
   }
+  count_port(ruleset->references, places, 1);
 }
 
 /* The last element comes into the place of the one that goes. */
@@ -141,6 +187,7 @@ void nwf_references_leave(NwfRuleset *ruleset, const char *port) {
   GArray *places = g_hash_table_lookup(ruleset->references->ports, port);
   if (!places)
     return;
+  count_port(ruleset->references, places, -1);
   /* from the end on, as a removal may move another element of this port, whose place is then noted here */
   while (places->len) {
     NwfPlace place = g_array_index(places, NwfPlace, places->len - 1);

@@ -17,11 +17,25 @@ typedef struct {
   guint index; /* into set->elements */
 } NwfPlace;
 
+/** What the ports are sent of one EtherType. */
+typedef struct {
+  guint deciding; /* ports with an entry for it whose verdict is not accept */
+  guint covered;  /* ports with an entry for it, and whose verdict for what has none is not accept */
+} NwfClassCount;
+
+/** EtherTypes that are counted: those of which there are many frames. */
+typedef enum { NWF_CLASS_IPV4, NWF_CLASS_ARP, NWF_CLASS_IPV6, NWF_N_CLASSES } NwfClass;
+
 typedef struct NwfReferences {
   GHashTable *ports;  /* name, owned -> GArray of NwfPlace */
   /* whose count has become zero, and may be more by now; borrowed */
   GHashTable *unused_chains, *unused_sets;
+  guint other_deciding; /* ports whose verdict for EtherTypes without an entry, when they are sent one, is not accept */
+  NwfClassCount classes[NWF_N_CLASSES];
 } NwfReferences;
+
+/** Whether each port accepts all that it is sent of this EtherType. */
+gboolean nwf_references_all_accept(const NwfReferences *references, NwfClass class);
 
 /** Whether the elements of @set are each of one port, with which their keys begin. */
 gboolean nwf_set_is_by_port(const NwfSet *set);

@@ -466,6 +466,50 @@ static void check_finds_the_variable_that_nobody_gives(void) {
   g_assert_cmpstr(unknown, ==, "");
 }
 
+static const char *postrouting_chain(const NwfRuleset *ruleset) {
+  for (guint i = 0; i < ruleset->chains->len; i++) {
+    const NwfChain *chain = g_ptr_array_index(ruleset->chains, i);
+    if (chain->hook == NWF_HOOK_POSTROUTING)
+      return chain->name;
+  }
+  return NULL;
+}
+
+/* The port's lookup is left out for EtherTypes that no port has anything against; one port that has is enough. */
+static void what_all_ports_accept_needs_no_lookup(void) {
+  g_autoptr(NwfFilterStore) store = nwf_filter_store_new();
+  g_autoptr(GError) error = NULL;
+  put(store, "<filter name='some'><rule action='accept' direction='in'><mac protocolid='arp'/></rule>"
+             "<rule action='accept' direction='in'><mac protocolid='ipv4'/></rule>"
+             "<rule action='drop' direction='in' priority='900'/></filter>");
+  put(store, "<filter name='no-arp'><rule action='drop' direction='in'><mac protocolid='arp'/></rule></filter>");
+  put(store, "<filter name='only-arp'><rule action='accept' direction='in'><mac protocolid='arp'/></rule>"
+             "<rule action='drop' direction='in' priority='900'/></filter>");
+  g_autoptr(NwfRuleset) ruleset = compile(store, "some");
+  g_assert_cmpstr(postrouting_chain(ruleset), ==, "postrouting-ipv4-arp");
+  g_assert_cmpuint(nwf_ruleset_set(ruleset, "accepted-ipv4-arp")->elements->len, ==, 2);
+  static const struct {
+    const char *filter, *chain;
+  } steps[] = {{"no-arp", "postrouting-ipv4"}, {"only-arp", "postrouting"}};
+  for (guint i = 0; i < G_N_ELEMENTS(steps); i++) {
+    g_autofree char *port = g_strdup_printf("vnet%u", i + 1);
+    NwfBinding *binding = bind(steps[i].filter, port);
+    NwfEdit *edit = nwf_edit_new(ruleset);
+    g_assert_true(nwf_edit_add(edit, store, binding, NULL, &error));
+    nwf_edit_keep(edit);
+    nwf_binding_free(binding);
+    g_assert_cmpstr(postrouting_chain(ruleset), ==, steps[i].chain);
+  }
+  g_assert_null(nwf_ruleset_set(ruleset, "accepted-ipv4"));
+  for (guint i = G_N_ELEMENTS(steps); i-- > 0;) {
+    g_autofree char *port = g_strdup_printf("vnet%u", i + 1);
+    NwfEdit *edit = nwf_edit_new(ruleset);
+    g_assert_true(nwf_edit_remove(edit, port));
+    nwf_edit_keep(edit);
+  }
+  g_assert_cmpstr(postrouting_chain(ruleset), ==, "postrouting-ipv4-arp");
+}
+
 int main(int argc, char **argv) {
   g_test_init(&argc, &argv, NULL);
 #define TEST(group, function) g_test_add_func("/" group "/" #function, function)
@@ -496,5 +540,6 @@ int main(int argc, char **argv) {
   TEST("check", check_finds_the_open_end_of_a_chain);
   TEST("check", check_finds_the_variable_that_nobody_gives);
   TEST("rules", neighbouring_negations_stay_two);
+  TEST("dispatch", what_all_ports_accept_needs_no_lookup);
   return g_test_run();
 }
