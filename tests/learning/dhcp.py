@@ -242,6 +242,21 @@ def wait_until(second):
 
 
 @learning_test
+def a_lease_that_was_given_without_an_engine_is_learned_when_the_guest_asks_again(place):
+    client = place.dhcp_client()
+    place.dnsmasq()
+    place.engine.end(signal.SIGKILL)
+    udhcpc = client.udhcpc()
+    address = udhcpc.expect(r"^bound (\S+)").group(1)
+    udhcpc.end(signal.SIGKILL)
+    place.start_engine()
+    assert_closed(client, address)
+    client.udhcpc().expect(rf"^bound {address}")
+    place.learned(client, address, "dhcp")
+    client.ping()
+
+
+@learning_test
 def a_migrated_guest_has_its_lease(place):
     (place.folder / "leases").write_text(
         f"4102444800 {OWNER}-52:54:00:00:00:01 10.0.0.90 {BRIDGE_IP}\n"
