@@ -168,6 +168,7 @@ void nwf_engine_free(NwfEngine *engine) {
   if (!engine)
     return;
   nwf_events_stop(engine);
+  nwf_flows_stop(engine);
   g_clear_pointer(&engine->learner, nwf_learner_free);
   g_clear_pointer(&engine->kernel, nwf_kernel_close);
   g_clear_pointer(&engine->table, nwf_ruleset_free);

@@ -27,37 +27,30 @@ GArray *nwf_flows_of(const NwfEngine *engine, const NwfEnginePort *port) {
   return flows;
 }
 
-typedef struct {
-  NwfEngine *engine;
-  GArray *flows;
-} Cut;
-
-static void cut_free(gpointer data) {
-  Cut *cut = data;
-  g_array_unref(cut->flows);
-  g_free(cut);
-}
-
-static gboolean cut_now(gpointer data) {
-  const Cut *cut = data;
+/* With half a million entries it takes seconds, so neither callers nor the engine's own thread wait for it. */
+static void cut(gpointer data, gpointer user_data) {
+  g_autoptr(GArray) flows = data;
+  NwfEngine *engine = user_data;
   g_autoptr(GError) error = NULL;
   guint n = 0;
-  gboolean ok = nwf_conntrack_cut((const NwfFlowAddress *)cut->flows->data, cut->flows->len, &n, &error);
-  nwf_engine_lock(cut->engine);
+  gboolean ok = nwf_conntrack_cut((const NwfFlowAddress *)flows->data, flows->len, &n, &error);
+  nwf_engine_lock(engine);
   if (!ok)
-    nwf_engine_say(cut->engine, NWF_LOG_WARNING, "established connections stay: %s", error->message);
+    nwf_engine_say(engine, NWF_LOG_WARNING, "established connections stay: %s", error->message);
   else if (n)
-    nwf_engine_say(cut->engine, NWF_LOG_DEBUG, "cut %u established connections", n);
-  nwf_engine_unlock(cut->engine);
-  return G_SOURCE_REMOVE;
+    nwf_engine_say(engine, NWF_LOG_INFO, "cut %u established connections", n);
+  nwf_engine_unlock(engine);
 }
 
 void nwf_flows_cut(NwfEngine *engine, GArray *addresses) {
   if (!addresses)
     return;
-  Cut *cut = g_new(Cut, 1);
-  *cut = (Cut){.engine = engine, .flows = addresses};
-  g_autoptr(GSource) source = g_idle_source_new();
-  g_source_set_callback(source, cut_now, cut, cut_free);
-  g_source_attach(source, engine->events.context);
+  if (!engine->cutter)
+    engine->cutter = g_thread_pool_new(cut, engine, 1, FALSE, NULL);
+  g_thread_pool_push(engine->cutter, addresses, NULL);
+}
+
+void nwf_flows_stop(NwfEngine *engine) {
+  if (engine->cutter)
+    g_thread_pool_free(g_steal_pointer(&engine->cutter), FALSE, TRUE);
 }

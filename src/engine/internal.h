@@ -60,6 +60,7 @@ struct NwfEngine {
   guint edits;       /* ports edited in it since it was compiled */
 
   NwfLearner *learner;
+  GThreadPool *cutter; /* one thread, and only while there are flows to cut; or NULL */
   NwfEvents events;
 };
 
@@ -120,8 +121,10 @@ void nwf_load_index(NwfEngine *engine);
 /* flows.c */
 /** Remembers which addresses the port has, to cut their flows later (NULL: none, or not wanted). */
 GArray *nwf_flows_of(const NwfEngine *engine, const NwfEnginePort *port);
-/** Cuts them, on the engine's thread; takes @addresses, which may be NULL. */
+/** Cuts them, sooner or later, on a thread of its own; takes @addresses, which may be NULL. */
 void nwf_flows_cut(NwfEngine *engine, GArray *addresses);
+/** Waits until all are cut; without the lock. */
+void nwf_flows_stop(NwfEngine *engine);
 
 /* events.c: without the lock */
 gboolean nwf_events_start(NwfEngine *engine, GError **error);
