@@ -122,6 +122,33 @@ def a_filter_without_the_variable_learns_nothing(place):
     has_not(shell("nft", "list", "ruleset"), "log group")
 
 
+BOTH = """<filter name='guest6'>
+  <uuid>9050475a-4e59-46db-92fe-b07efa609857</uuid>
+  <filterref filter='no-mac-spoofing'/>
+  <filterref filter='no-ip-spoofing'/>
+  <filterref filter='no-arp-spoofing'/>
+  <filterref filter='no-ipv6-spoofing'/>
+</filter>"""
+
+
+@learning_test
+def a_filter_of_both_families_waits_for_ipv4(place):
+    client = guest(place)
+    place.engine.obey(f"unbind {client.port}")
+    place.define("guest6", BOTH)
+    place.bind(client, "guest6")
+    client.marker = lambda: frames.marker(client.mac)
+    client.run("ip", "addr", "add", PREFIX + "7/64", "dev", "eth0")
+    place.learned(client, PREFIX + "7", "nd")
+    assert not speaks_as(client, PREFIX + "7")
+    assert client.passes(frames.arp(client.mac, "10.0.0.7"))
+    place.learned(client, "10.0.0.7", "arp")
+    assert client.speaks_as("10.0.0.7")
+    assert speaks_as(client, PREFIX + "7")
+    assert not client.speaks_as("10.0.0.8")
+    assert not speaks_as(client, PREFIX + "8")
+
+
 # --- DHCPv6 ---
 
 

@@ -277,7 +277,8 @@ class Place:
         # where a frame waits depends on the CPU that sent it, and frames of one CPU stay in order
         self.cpus = os.sched_getaffinity(0)
         os.sched_setaffinity(0, {sorted(self.cpus)[os.getpid() % len(self.cpus)]})
-        for line in ("link set lo up", f"link add br0 address {BRIDGE_MAC} type bridge forward_delay 0 mcast_snooping 0",
+        for line in ("link set lo up",
+                     f"link add br0 address {BRIDGE_MAC} type bridge forward_delay 0 mcast_snooping 0",
                      "link set br0 up", f"addr add {BRIDGE_IP}/24 dev br0"):
             shell("ip", *line.split())
         shutil.copytree(self.lab.filters, self.folder / "filters", dirs_exist_ok=True)
