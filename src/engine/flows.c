@@ -45,8 +45,9 @@ static void cut(gpointer data, gpointer user_data) {
 void nwf_flows_cut(NwfEngine *engine, GArray *addresses) {
   if (!addresses)
     return;
+  /* exclusive, since threads that GLib shares may be of another network namespace */
   if (!engine->cutter)
-    engine->cutter = g_thread_pool_new(cut, engine, 1, FALSE, NULL);
+    engine->cutter = g_thread_pool_new(cut, engine, 1, TRUE, NULL);
   g_thread_pool_push(engine->cutter, addresses, NULL);
 }
 

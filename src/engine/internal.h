@@ -60,7 +60,7 @@ struct NwfEngine {
   guint edits;       /* ports edited in it since it was compiled */
 
   NwfLearner *learner;
-  GThreadPool *cutter; /* one thread, and only while there are flows to cut; or NULL */
+  GThreadPool *cutter; /* one thread, from the first flows to cut on; or NULL */
   NwfEvents events;
 };
 
