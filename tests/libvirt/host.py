@@ -125,16 +125,22 @@ class Host:
         self.binding_dir = self.path("/run/libvirt/nwfilter-binding")
 
     def _driver_directories(self):
+        """
+        The distribution's drivers, without that of host devices: it is not needed here, and libvirt 11.3.0 now and
+        then waits for its thread for 30 seconds when it ends, and then fails.
+        """
         (stock,) = self.root.glob(DRIVERS)
-        self.drivers = {STOCK: "/" + str(stock.relative_to(self.root))}
-        if self.options.module:
-            ours = self.state / "drivers"
-            ours.mkdir()
+        self.drivers = {}
+        for name, nwfilter in ((STOCK, None), (OURS, self.options.module)):
+            directory = self.state / f"drivers-{name}"
+            directory.mkdir()
             for driver in stock.iterdir():
-                if driver.name != "libvirt_driver_nwfilter.so":
-                    (ours / driver.name).symlink_to("/" + str(driver.relative_to(self.root)))
-            shutil.copy(self.options.module, ours / "libvirt_driver_nwfilter.so")
-            self.drivers[OURS] = "/" + str(ours.relative_to(self.root))
+                if driver.name != "libvirt_driver_nodedev.so":
+                    (directory / driver.name).symlink_to("/" + str(driver.relative_to(self.root)))
+            if nwfilter:
+                (directory / "libvirt_driver_nwfilter.so").unlink()
+                shutil.copy(nwfilter, directory / "libvirt_driver_nwfilter.so")
+            self.drivers[name] = "/" + str(directory.relative_to(self.root))
 
     def command(self, *words):
         return list(words) if self.options.root == "/" else ["chroot", str(self.root), *words]
