@@ -27,10 +27,16 @@ GArray *nwf_flows_of(const NwfEngine *engine, const NwfEnginePort *port) {
   return flows;
 }
 
-/* With half a million entries it takes seconds, so neither callers nor the engine's own thread wait for it. */
-static void cut(gpointer data, gpointer user_data) {
-  g_autoptr(GArray) flows = data;
-  NwfEngine *engine = user_data;
+/* --- cutting --- */
+
+/* With half a million entries it takes seconds, so neither callers nor the engine's own thread wait for it. The thread
+ * is made here and not by GLib's pools, which use threads again that may be of another network namespace. */
+struct NwfCutter {
+  GThread *thread;
+  GAsyncQueue *queue; /* of GArray *; an empty one is the end */
+};
+
+static void cut(NwfEngine *engine, const GArray *flows) {
   g_autoptr(GError) error = NULL;
   guint n = 0;
   gboolean ok = nwf_conntrack_cut((const NwfFlowAddress *)flows->data, flows->len, &n, &error);
@@ -42,16 +48,32 @@ static void cut(gpointer data, gpointer user_data) {
   nwf_engine_unlock(engine);
 }
 
+static gpointer serve(gpointer data) {
+  NwfEngine *engine = data;
+  for (;;) {
+    g_autoptr(GArray) flows = g_async_queue_pop(engine->cutter->queue);
+    if (flows->len == 0)
+      return NULL;
+    cut(engine, flows);
+  }
+}
+
 void nwf_flows_cut(NwfEngine *engine, GArray *addresses) {
   if (!addresses)
     return;
-  /* exclusive, since threads that GLib shares may be of another network namespace */
-  if (!engine->cutter)
-    engine->cutter = g_thread_pool_new(cut, engine, 1, TRUE, NULL);
-  g_thread_pool_push(engine->cutter, addresses, NULL);
+  if (!engine->cutter) {
+    engine->cutter = g_new0(NwfCutter, 1);
+    engine->cutter->queue = g_async_queue_new();
+    engine->cutter->thread = g_thread_new("nwfilter-cut", serve, engine);
+  }
+  g_async_queue_push(engine->cutter->queue, addresses);
 }
 
 void nwf_flows_stop(NwfEngine *engine) {
-  if (engine->cutter)
-    g_thread_pool_free(g_steal_pointer(&engine->cutter), FALSE, TRUE);
+  if (!engine->cutter)
+    return;
+  g_async_queue_push(engine->cutter->queue, g_array_new(FALSE, FALSE, sizeof(NwfFlowAddress)));
+  g_thread_join(engine->cutter->thread);
+  g_async_queue_unref(engine->cutter->queue);
+  g_clear_pointer(&engine->cutter, g_free);
 }

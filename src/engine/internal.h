@@ -60,7 +60,7 @@ struct NwfEngine {
   guint edits;       /* ports edited in it since it was compiled */
 
   NwfLearner *learner;
-  GThreadPool *cutter; /* one thread, from the first flows to cut on; or NULL */
+  struct NwfCutter *cutter; /* from the first flows to cut on; or NULL */
   NwfEvents events;
 };
 
@@ -119,6 +119,7 @@ void nwf_load_bindings(NwfEngine *engine);
 void nwf_load_index(NwfEngine *engine);
 
 /* flows.c */
+typedef struct NwfCutter NwfCutter;
 /** Remembers which addresses the port has, to cut their flows later (NULL: none, or not wanted). */
 GArray *nwf_flows_of(const NwfEngine *engine, const NwfEnginePort *port);
 /** Cuts them, sooner or later, on a thread of its own; takes @addresses, which may be NULL. */
