@@ -162,6 +162,8 @@ class Client:
     def up(self):
         """Sets eth0 up, and opens its packet socket."""
         self.run("ip", "link", "set", "eth0", "up")
+        # the bridge hears of the carrier a little later
+        self.place.wait(lambda: "state forwarding" in shell("bridge", "link", "show", "dev", self.port))
         self.packets = packet_socket("eth0", self.namespace)
         return self
 
