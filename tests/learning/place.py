@@ -163,7 +163,7 @@ class Client:
         """Sets eth0 up, and opens its packet socket."""
         self.run("ip", "link", "set", "eth0", "up")
         # the bridge hears of the carrier a little later
-        self.place.wait(lambda: "state forwarding" in shell("bridge", "link", "show", "dev", self.port))
+        self.place.wait_forwarding(self.port)
         self.packets = packet_socket("eth0", self.namespace)
         return self
 
@@ -243,6 +243,7 @@ class Tap:
             self.queues.append(os.open("/dev/net/tun", os.O_RDWR))
             fcntl.ioctl(self.queues[-1], TUNSETIFF, struct.pack("16sH22x", port.encode(), flags))
         shell("ip", "link", "set", port, "master", "br0", "up")
+        place.wait_forwarding(port)
 
 
 def drain(packets):
@@ -341,6 +342,9 @@ class Place:
         while not condition():
             assert time.monotonic() < end, "it never came to be"
             time.sleep(0.02)
+
+    def wait_forwarding(self, port):
+        self.wait(lambda: "state forwarding" in shell("bridge", "link", "show", "dev", port))
 
     def script(self, name, text):
         path = pathlib.Path(self.lab.write(name, "#!/bin/sh\n" + text))
