@@ -200,6 +200,7 @@ typedef enum {
 typedef struct {
   NwfType type;
   gboolean hex; /* the number was written as 0x.., and is written so again */
+  guint8 prefix; /* addresses: only so many bits count, of a prefix that was learned; 0: all */
   union {
     guint32 number;
     guint8 mac[NWF_MAC_LEN];

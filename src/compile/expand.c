@@ -120,6 +120,19 @@ static void clear_parsed(Expansion *x) {
     }
 }
 
+/* A value that no document can have: an address with the length of its prefix, learned by DHCPv6. */
+static gboolean parse_prefix(NwfAttr attr, NwfType type, const char *text, NwfValue *value) {
+  const char *slash = type == NWF_TYPE_IPV6 || type == NWF_TYPE_IPV4 ? strchr(text, '/') : NULL;
+  guint64 prefix;
+  if (!slash || !g_ascii_string_to_unsigned(slash + 1, 10, 1, type == NWF_TYPE_IPV6 ? 128 : 32, &prefix, NULL))
+    return FALSE;
+  g_autofree char *address = g_strndup(text, (gsize)(slash - text));
+  if (!nwf_value_parse(attr, type, address, value, NULL))
+    return FALSE;
+  value->prefix = (guint8)prefix;
+  return TRUE;
+}
+
 static gboolean resolve(Expansion *x, NwfResolved *resolved, GError **error) {
   const GArray *matches = x->collected->rule->matches;
   for (guint i = 0; i < matches->len; i++) {
@@ -133,7 +146,8 @@ static gboolean resolve(Expansion *x, NwfResolved *resolved, GError **error) {
     const char *text = g_ptr_array_index(values, g_array_index(iterator->positions, guint, iterator->at));
     const NwfAttrSpec *spec = nwf_protocol_attr(x->collected->rule->protocol, match->attr);
     g_autoptr(GError) reason = NULL;
-    if (!nwf_value_parse(match->attr, spec->type, text, &x->parsed[match->attr], &reason)) {
+    if (!parse_prefix(match->attr, spec->type, text, &x->parsed[match->attr]) &&
+        !nwf_value_parse(match->attr, spec->type, text, &x->parsed[match->attr], &reason)) {
       nwf_port_error(x->port, x->collected->filter, x->collected->rule, NWF_ERROR_INVALID, error, "variable %s: %s",
                      match->variable->name, reason->message);
       return FALSE;

@@ -42,6 +42,8 @@ void nwf_lower_ip(NwfLower *lower, NwfAttr address, NwfAttr mask, NwfField field
   guint whole = nwf_fields[field].length * 8u;
   guint prefix = NWF_HAS(lower, mask) ? MIN(NWF_NUMBER(lower, mask), whole) : whole;
   const guint8 *value = lower->resolved->values[address]->address;
+  if (lower->resolved->values[address]->prefix)
+    prefix = MIN(prefix, lower->resolved->values[address]->prefix);
   guint8 bits[16];
   prefix_to_mask(prefix, bits);
   if (prefix == 0)

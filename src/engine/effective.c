@@ -164,9 +164,10 @@ static gboolean add_values(NwfBinding *effective, const GArray *addresses, gbool
   for (guint i = 0; i < addresses->len; i++) {
     const NwfLearned *learned = &g_array_index(addresses, NwfLearned, i);
     char text[INET6_ADDRSTRLEN];
-    if (learned->ipv6 == ipv6 && learned->prefix == (ipv6 ? 128 : 32) &&
-        inet_ntop(ipv6 ? AF_INET6 : AF_INET, learned->address, text, sizeof text))
-      g_ptr_array_add(values, g_strdup(text));
+    if (learned->ipv6 != ipv6 || !inet_ntop(ipv6 ? AF_INET6 : AF_INET, learned->address, text, sizeof text))
+      continue;
+    gboolean whole = learned->prefix == (ipv6 ? 128 : 32);
+    g_ptr_array_add(values, whole ? g_strdup(text) : g_strdup_printf("%s/%u", text, learned->prefix));
   }
   if (values->len)
     nwf_parameters_set(effective->parameters, ipv6 ? "IPV6" : "IP", values);

@@ -241,9 +241,13 @@ def the_end_of_an_ipv6_lease_closes(place):
 
 
 @learning_test
-def a_delegated_prefix_is_known(place):
+def a_delegated_prefix_passes(place):
     client = dhcpv6_guest(place)
     isc_dhcpd6(place, 300)
     prefix = dhclient6(client, "-P").expect(r"IAPREFIX (\S+/56)").group(1)
     place.learned(client, prefix, "dhcpv6")
     has((place.folder / "state" / f"{client.port}.state").read_text(), prefix)
+    network = prefix.removesuffix("::/56")
+    assert speaks_as(client, network + "::1")
+    assert speaks_as(client, network[:-2] + "ff::1" if network.endswith("00") else network + ":1::1")
+    assert not speaks_as(client, "2001:db8:1001::1")
