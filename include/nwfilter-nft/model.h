@@ -28,9 +28,9 @@ G_BEGIN_DECLS
 #define NWF_MAC_LEN 6
 /* Ours: a bound on what one document may hold, so that hostile input ends in
  * an error and not in a machine without memory. */
-#define NWF_DEPTH_MAX 128          /* filterref nesting */
+#define NWF_DEPTH_MAX 128           /* filterref nesting */
 #define NWF_DOCUMENT_MAX (64 << 20) /* bytes of one XML document */
-#define NWF_INSTANCES_MAX 500000   /* rules that the variables of one port's filters may multiply to */
+#define NWF_INSTANCES_MAX 500000    /* rules that the variables of one port's filters may multiply to */
 
 /** Error domain of everything above the kernel. */
 #define NWF_ERROR (nwf_error_quark())
@@ -170,25 +170,25 @@ typedef enum {
 
 /** How an attribute's value is written; says which member of NwfValue holds it. */
 typedef enum {
-  NWF_TYPE_UINT8,     /* number */
-  NWF_TYPE_UINT16,    /* number */
-  NWF_TYPE_UINT32,    /* number */
-  NWF_TYPE_ETHERTYPE, /* number, or arp rarp ipv4 ipv6 vlan */
-  NWF_TYPE_OPCODE,    /* number, or an ARP operation's name */
-  NWF_TYPE_IPPROTO,   /* number, or tcp udp udplite esp ah icmp igmp sctp icmpv6 */
-  NWF_TYPE_DSCP,      /* number 0..63 */
-  NWF_TYPE_BOOLEAN,   /* number 0 or 1 */
-  NWF_TYPE_MAC,       /* mac */
-  NWF_TYPE_MAC_MASK,  /* mac; leading ones only */
-  NWF_TYPE_IPV4,      /* address, bytes 0..3 */
-  NWF_TYPE_IPV4_MASK, /* number: prefix length */
-  NWF_TYPE_IPV6,      /* address */
-  NWF_TYPE_IPV6_MASK, /* number: prefix length */
-  NWF_TYPE_STATE,     /* number: NWF_STATE_* bits */
-  NWF_TYPE_TCP_FLAGS, /* tcp_flags */
-  NWF_TYPE_IPSET,     /* string */
+  NWF_TYPE_UINT8,       /* number */
+  NWF_TYPE_UINT16,      /* number */
+  NWF_TYPE_UINT32,      /* number */
+  NWF_TYPE_ETHERTYPE,   /* number, or arp rarp ipv4 ipv6 vlan */
+  NWF_TYPE_OPCODE,      /* number, or an ARP operation's name */
+  NWF_TYPE_IPPROTO,     /* number, or tcp udp udplite esp ah icmp igmp sctp icmpv6 */
+  NWF_TYPE_DSCP,        /* number 0..63 */
+  NWF_TYPE_BOOLEAN,     /* number 0 or 1 */
+  NWF_TYPE_MAC,         /* mac */
+  NWF_TYPE_MAC_MASK,    /* mac; leading ones only */
+  NWF_TYPE_IPV4,        /* address, bytes 0..3 */
+  NWF_TYPE_IPV4_MASK,   /* number: prefix length */
+  NWF_TYPE_IPV6,        /* address */
+  NWF_TYPE_IPV6_MASK,   /* number: prefix length */
+  NWF_TYPE_STATE,       /* number: NWF_STATE_* bits */
+  NWF_TYPE_TCP_FLAGS,   /* tcp_flags */
+  NWF_TYPE_IPSET,       /* string */
   NWF_TYPE_IPSET_FLAGS, /* ipset_flags */
-  NWF_TYPE_STRING,    /* string */
+  NWF_TYPE_STRING,      /* string */
 } NwfType;
 
 #define NWF_STATE_NEW (1u << 0)
@@ -199,7 +199,7 @@ typedef enum {
 
 typedef struct {
   NwfType type;
-  gboolean hex; /* the number was written as 0x.., and is written so again */
+  gboolean hex;  /* the number was written as 0x.., and is written so again */
   guint8 prefix; /* addresses: only so many bits count, of a prefix that was learned; 0: all */
   union {
     guint32 number;
@@ -226,9 +226,9 @@ typedef struct {
 /** One attribute of a rule's protocol element. */
 typedef struct {
   NwfAttr attr;
-  gboolean negated; /* stood in an element with match='no' */
+  gboolean negated;      /* stood in an element with match='no' */
   NwfVariable *variable; /* NULL: value holds; else the value comes from a parameter; owned */
-  NwfValue value; /* with a variable only its type is set */
+  NwfValue value;        /* with a variable only its type is set */
 } NwfMatch;
 
 typedef struct {
@@ -260,10 +260,10 @@ typedef struct {
   char *name;
   gboolean has_uuid;
   guint8 uuid[NWF_UUID_LEN];
-  char *chain; /* never NULL: "root" or PREFIX[suffix] */
-  int priority; /* of the chain, as written or its prefix's default */
-  GArray *entries;       /* of NwfEntry, in document order */
-  char *file;            /* for messages; NULL when there is none */
+  char *chain;     /* never NULL: "root" or PREFIX[suffix] */
+  int priority;    /* of the chain, as written or its prefix's default */
+  GArray *entries; /* of NwfEntry, in document order */
+  char *file;      /* for messages; NULL when there is none */
 } NwfFilter;
 
 /** Kinds of frames of a port that the table copies to user space (NFLOG), so that addresses can be learned. */
@@ -279,8 +279,8 @@ typedef struct {
   char *owner_name; /* NULL: no owner */
   gboolean has_owner_uuid;
   guint8 owner_uuid[NWF_UUID_LEN];
-  char *port;    /* the tap's name */
-  char *link;    /* macvtap's lower device, or NULL */
+  char *port; /* the tap's name */
+  char *link; /* macvtap's lower device, or NULL */
   guint8 mac[NWF_MAC_LEN];
   char *filter;
   NwfParameters *parameters;

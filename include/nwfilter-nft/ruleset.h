@@ -15,9 +15,9 @@
 G_BEGIN_DECLS
 
 #define NWF_TABLE "nwfilter"
-#define NWF_VALUE_MAX 16  /* bytes of one register's worth: NFT_REG_SIZE, linux/netfilter/nf_tables.h */
-#define NWF_KEY_MAX 40    /* bytes of a concatenated set key, each part padded to 4 */
-#define NWF_KEY_PARTS 4   /* parts of one */
+#define NWF_VALUE_MAX 16    /* bytes of one register's worth: NFT_REG_SIZE, linux/netfilter/nf_tables.h */
+#define NWF_KEY_MAX 40      /* bytes of a concatenated set key, each part padded to 4 */
+#define NWF_KEY_PARTS 4     /* parts of one */
 #define NWF_COMMENT_LEN 127 /* bytes of a comment: nft's own limit of 128 with the NUL */
 
 /** What the kernel can do; src/kernel probes it. */
@@ -83,13 +83,13 @@ typedef enum {
    * neighbouring fields compared at once) */
   NWF_FIELD_RAW,
   /* no header fields */
-  NWF_FIELD_IIFNAME,  /* 16 bytes, zero padded */
+  NWF_FIELD_IIFNAME, /* 16 bytes, zero padded */
   NWF_FIELD_OIFNAME,
-  NWF_FIELD_PROTOCOL, /* meta protocol: 2 bytes, big endian; the inner type of a tagged frame */
-  NWF_FIELD_L4PROTO,  /* meta l4proto: 1 byte; cannot be loaded from a malformed IP packet */
-  NWF_FIELD_CT_STATE, /* 4 bytes, host order, NF_CT_STATE bits; always with a mask */
+  NWF_FIELD_PROTOCOL,     /* meta protocol: 2 bytes, big endian; the inner type of a tagged frame */
+  NWF_FIELD_L4PROTO,      /* meta l4proto: 1 byte; cannot be loaded from a malformed IP packet */
+  NWF_FIELD_CT_STATE,     /* 4 bytes, host order, NF_CT_STATE bits; always with a mask */
   NWF_FIELD_CT_DIRECTION, /* 1 byte: 0 original, 1 reply */
-  NWF_FIELD_TCP_OPTION, /* 1 byte: 1 when the option whose kind stands in the test's arg is there */
+  NWF_FIELD_TCP_OPTION,   /* 1 byte: 1 when the option whose kind stands in the test's arg is there */
   NWF_N_FIELDS,
 } NwfField;
 
@@ -103,14 +103,14 @@ typedef enum {
 } NwfBase;
 
 typedef struct {
-  const char *name;   /* in nft syntax: "ether saddr", "ip saddr" */
+  const char *name; /* in nft syntax: "ether saddr", "ip saddr" */
   NwfBase base;
-  guint16 offset;     /* bytes from the base; for meta and ct the NFT_META_ or NFT_CT_ key */
-  guint8 length;      /* bytes */
-  gboolean always;    /* can be loaded from every frame that reaches the hook */
-  gboolean host_order;/* the kernel holds it in host byte order */
+  guint16 offset;       /* bytes from the base; for meta and ct the NFT_META_ or NFT_CT_ key */
+  guint8 length;        /* bytes */
+  gboolean always;      /* can be loaded from every frame that reaches the hook */
+  gboolean host_order;  /* the kernel holds it in host byte order */
   const char *set_type; /* nft's name of its type as part of a set key ("ipv4_addr"), or NULL */
-  guint8 set_type_id; /* nft's number of that type (libnftables' enum datatypes) */
+  guint8 set_type_id;   /* nft's number of that type (libnftables' enum datatypes) */
   /* What nft's syntax wants to have been tested before the name may be used: a field
    * and its value (meta protocol 0x0800 before ip saddr); NWF_FIELD_NONE: nothing.
    * Tests that compare print such fields as raw payload (@nh,96,32), which wants
@@ -123,9 +123,9 @@ typedef struct {
 extern const NwfFieldSpec nwf_fields[NWF_N_FIELDS];
 
 typedef enum {
-  NWF_OP_EQ,        /* field & mask == value */
+  NWF_OP_EQ, /* field & mask == value */
   NWF_OP_NE,
-  NWF_OP_RANGE,     /* low <= field <= high, as big-endian numbers; no mask */
+  NWF_OP_RANGE, /* low <= field <= high, as big-endian numbers; no mask */
   NWF_OP_NOT_RANGE,
 } NwfOp;
 
@@ -134,10 +134,10 @@ typedef enum {
 typedef struct {
   NwfField field;
   NwfOp op;
-  NwfBase base;   /* NWF_FIELD_RAW: where; else as in nwf_fields */
+  NwfBase base; /* NWF_FIELD_RAW: where; else as in nwf_fields */
   guint16 offset;
   guint8 length;
-  guint8 arg;     /* NWF_FIELD_TCP_OPTION: the option's kind */
+  guint8 arg;        /* NWF_FIELD_TCP_OPTION: the option's kind */
   gboolean has_mask; /* EQ and NE only */
   guint8 mask[NWF_VALUE_MAX];
   guint8 low[NWF_VALUE_MAX];  /* EQ and NE: the value, already masked */
@@ -229,8 +229,8 @@ typedef struct {
 typedef struct {
   guint8 key[NWF_KEY_MAX];
   guint8 key_end[NWF_KEY_MAX]; /* interval sets: the last value, inclusive; else equal to key */
-  NwfVerdict verdict;  /* maps */
-  const char *comment; /* or NULL */
+  NwfVerdict verdict;          /* maps */
+  const char *comment;         /* or NULL */
 } NwfElement;
 
 typedef struct {
@@ -242,8 +242,8 @@ typedef struct {
   NwfField fields[NWF_KEY_PARTS]; /* what the key is made of; parts padded to 4 bytes */
   NwfRawPart raw[NWF_KEY_PARTS];  /* for each field that is NWF_FIELD_RAW: its length counts, its place is an
                                      example (nft's typeof wants one) and not compared */
-  guint32 size;      /* 0: no limit given */
-  GArray *elements;  /* of NwfElement, ordered by key once nwf_ruleset_sort was called */
+  guint32 size;                   /* 0: no limit given */
+  GArray *elements;               /* of NwfElement, ordered by key once nwf_ruleset_sort was called */
   const char *comment;
   guint uses;     /* counted by ruleset/references.c */
   guint deciding; /* likewise: elements of a dispatch map whose verdict is not accept */
@@ -255,10 +255,10 @@ typedef struct NwfRuleset {
   GHashTable *chain_by_name;
   GHashTable *set_by_name;
   GStringChunk *strings;
-  GPtrArray *blocks; /* memory of the expressions */
+  GPtrArray *blocks;                /* memory of the expressions */
   struct NwfReferences *references; /* ruleset/references.h; NULL: not counted */
-  gboolean foreign;  /* read back with what no ruleset of ours has (a flowtable, a set of another type, a
-                        policy): the table as a whole is to be replaced */
+  gboolean foreign;                 /* read back with what no ruleset of ours has (a flowtable, a set of another type, a
+                                       policy): the table as a whole is to be replaced */
 } NwfRuleset;
 
 NwfRuleset *nwf_ruleset_new(void);
@@ -358,11 +358,11 @@ char *nwf_element_key_to_text(const NwfSet *set, const NwfElement *element);
 typedef enum {
   NWF_CHANGE_ADD_TABLE,
   NWF_CHANGE_DELETE_TABLE,
-  NWF_CHANGE_ADD_SET,      /* with its elements */
+  NWF_CHANGE_ADD_SET, /* with its elements */
   NWF_CHANGE_DELETE_SET,
-  NWF_CHANGE_ADD_CHAIN,    /* without its rules */
-  NWF_CHANGE_ADD_RULES,    /* all rules of a chain */
-  NWF_CHANGE_FLUSH_CHAIN,  /* takes all its rules away */
+  NWF_CHANGE_ADD_CHAIN,   /* without its rules */
+  NWF_CHANGE_ADD_RULES,   /* all rules of a chain */
+  NWF_CHANGE_FLUSH_CHAIN, /* takes all its rules away */
   NWF_CHANGE_DELETE_CHAIN,
   NWF_CHANGE_ADD_ELEMENT,
   NWF_CHANGE_DELETE_ELEMENT,

@@ -215,8 +215,8 @@ guint64 nwf_hash_steps(NwfPort *port, const GArray *steps);
  * they are one plain verdict. @stage2 is the chain for NWF_STEP_STAGE2, or NULL. */
 NwfVerdict nwf_emit(NwfPort *port, const GArray *steps, const char *direction, const char *label, const char *stage2);
 /** The same for a chain whose name begins with @origin, which is always made. */
-NwfVerdict nwf_emit_as(NwfPort *port, const GArray *steps, const char *origin, const char *direction,
-                       const char *label, const char *stage2);
+NwfVerdict nwf_emit_as(NwfPort *port, const GArray *steps, const char *origin, const char *direction, const char *label,
+                       const char *stage2);
 /** Chain name for what a port's filter is called: only letters, digits, '_', '-', '.'. */
 char *nwf_sanitise(const char *name);
 

@@ -64,7 +64,7 @@ typedef struct {
   /** Called once when all is done, or was found to be; may be NULL. */
   void (*done)(const NwfRuleset *have, const NwfRuleset *want, const GArray *changes, gpointer data);
   gpointer data;
-  gboolean dry_run; /* sends nothing */
+  gboolean dry_run;    /* sends nothing */
   const guint8 *stamp; /* NWF_STAMP_LEN bytes that nwf_kernel_stamp is to give, or NULL */
 } NwfKernelUpdate;
 

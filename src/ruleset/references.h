@@ -27,7 +27,7 @@ typedef struct {
 typedef enum { NWF_CLASS_IPV4, NWF_CLASS_ARP, NWF_CLASS_IPV6, NWF_N_CLASSES } NwfClass;
 
 typedef struct NwfReferences {
-  GHashTable *ports;  /* name, owned -> GArray of NwfPlace */
+  GHashTable *ports; /* name, owned -> GArray of NwfPlace */
   /* whose count has become zero, and may be more by now; borrowed */
   GHashTable *unused_chains, *unused_sets;
   guint other_deciding; /* ports whose verdict for EtherTypes without an entry, when they are sent one, is not accept */

@@ -48,8 +48,7 @@ static void compiles_to_its_golden_file(gconstpointer data) {
   g_autoptr(GPtrArray) bindings = g_ptr_array_new_with_free_func((GDestroyNotify)nwf_binding_free);
   for (guint i = 0; i < golden->ports; i++)
     g_ptr_array_add(bindings, binding_new(golden->filter, i));
-  g_autoptr(NwfRuleset) ruleset =
-      nwf_compile(store, (NwfBinding *const *)bindings->pdata, bindings->len, NULL, &error);
+  g_autoptr(NwfRuleset) ruleset = nwf_compile(store, (NwfBinding *const *)bindings->pdata, bindings->len, NULL, &error);
   g_assert_no_error(error);
   g_autofree char *text = nwf_ruleset_to_text(ruleset);
   g_autofree char *path = g_strdup_printf("%s/%s.%u.nft", golden_folder, golden->filter, golden->ports);

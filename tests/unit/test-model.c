@@ -69,18 +69,17 @@ static void bounds_of_single_attributes_hold(void) {
 }
 
 static void names_stand_for_numbers_in_any_case(void) {
-  CHECK({NWF_PROTOCOL_MAC, NWF_ATTR_PROTOCOLID, "arp", "arp"}, {NWF_PROTOCOL_MAC, NWF_ATTR_PROTOCOLID, "RARP", "rarp"},
-        {NWF_PROTOCOL_MAC, NWF_ATTR_PROTOCOLID, "2048", "ipv4"},
-        {NWF_PROTOCOL_MAC, NWF_ATTR_PROTOCOLID, "0x800", "ipv4"},
-        {NWF_PROTOCOL_MAC, NWF_ATTR_PROTOCOLID, "ipv6", "ipv6"},
-        {NWF_PROTOCOL_MAC, NWF_ATTR_PROTOCOLID, "vlan", "vlan"}, {NWF_PROTOCOL_MAC, NWF_ATTR_PROTOCOLID, "ip", NULL},
-        {NWF_PROTOCOL_ARP, NWF_ATTR_OPCODE, "request", "Request"},
-        {NWF_PROTOCOL_ARP, NWF_ATTR_OPCODE, "3", "Request_Reverse"},
-        {NWF_PROTOCOL_ARP, NWF_ATTR_OPCODE, "inarp_request", "InARP_Request"},
-        {NWF_PROTOCOL_ARP, NWF_ATTR_OPCODE, "9", "ARP_NAK"}, {NWF_PROTOCOL_ARP, NWF_ATTR_OPCODE, "10", "10"},
-        {NWF_PROTOCOL_ARP, NWF_ATTR_OPCODE, "Requests", NULL}, {NWF_PROTOCOL_IP, NWF_ATTR_PROTOCOL, "UDP", "udp"},
-        {NWF_PROTOCOL_IP, NWF_ATTR_PROTOCOL, "136", "udplite"},
-        {NWF_PROTOCOL_IP, NWF_ATTR_PROTOCOL, "icmpv6", "icmpv6"}, {NWF_PROTOCOL_IP, NWF_ATTR_PROTOCOL, "dccp", NULL});
+  CHECK(
+      {NWF_PROTOCOL_MAC, NWF_ATTR_PROTOCOLID, "arp", "arp"}, {NWF_PROTOCOL_MAC, NWF_ATTR_PROTOCOLID, "RARP", "rarp"},
+      {NWF_PROTOCOL_MAC, NWF_ATTR_PROTOCOLID, "2048", "ipv4"}, {NWF_PROTOCOL_MAC, NWF_ATTR_PROTOCOLID, "0x800", "ipv4"},
+      {NWF_PROTOCOL_MAC, NWF_ATTR_PROTOCOLID, "ipv6", "ipv6"}, {NWF_PROTOCOL_MAC, NWF_ATTR_PROTOCOLID, "vlan", "vlan"},
+      {NWF_PROTOCOL_MAC, NWF_ATTR_PROTOCOLID, "ip", NULL}, {NWF_PROTOCOL_ARP, NWF_ATTR_OPCODE, "request", "Request"},
+      {NWF_PROTOCOL_ARP, NWF_ATTR_OPCODE, "3", "Request_Reverse"},
+      {NWF_PROTOCOL_ARP, NWF_ATTR_OPCODE, "inarp_request", "InARP_Request"},
+      {NWF_PROTOCOL_ARP, NWF_ATTR_OPCODE, "9", "ARP_NAK"}, {NWF_PROTOCOL_ARP, NWF_ATTR_OPCODE, "10", "10"},
+      {NWF_PROTOCOL_ARP, NWF_ATTR_OPCODE, "Requests", NULL}, {NWF_PROTOCOL_IP, NWF_ATTR_PROTOCOL, "UDP", "udp"},
+      {NWF_PROTOCOL_IP, NWF_ATTR_PROTOCOL, "136", "udplite"}, {NWF_PROTOCOL_IP, NWF_ATTR_PROTOCOL, "icmpv6", "icmpv6"},
+      {NWF_PROTOCOL_IP, NWF_ATTR_PROTOCOL, "dccp", NULL});
 }
 
 static void mac_octets_may_have_one_digit(void) {
