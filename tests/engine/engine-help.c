@@ -94,10 +94,11 @@ char *bench_binding_path(const Bench *bench, const char *port) {
   return g_strdup_printf("%s/%s.xml", bench->config.binding_dir, port);
 }
 
-void bench_write(const char *path, const char *text) {
+void bench_write(char *path, const char *text) {
   g_autoptr(GError) error = NULL;
   g_file_set_contents(path, text, -1, &error);
   g_assert_no_error(error);
+  g_free(path);
 }
 
 void bench_tap(const char *name) {

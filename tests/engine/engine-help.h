@@ -27,7 +27,8 @@ void bench_stock_filters(Bench *bench);
 /** DIR/KIND/NAME.xml; the caller frees it. */
 char *bench_filter_path(const Bench *bench, const char *name);
 char *bench_binding_path(const Bench *bench, const char *port);
-void bench_write(const char *path, const char *text);
+/** Frees @path. */
+void bench_write(char *path, const char *text);
 
 /** Makes a tap of that name, held open until the end of the test program. */
 void bench_tap(const char *name);
