@@ -90,13 +90,15 @@ guint64 nwf_mark_hash(const NwfRuleset *want, const guint64 key[2]) {
   return hash_batch(&batch, key);
 }
 
+/* That of prerouting if there is one, since its name is always the same. */
 const NwfChain *nwf_mark_place(const NwfRuleset *want) {
+  const NwfChain *place = NULL;
   for (guint i = 0; want && i < want->chains->len; i++) {
     const NwfChain *chain = g_ptr_array_index(want->chains, i);
-    if (chain->hook != NWF_HOOK_NONE && chain->rules->len)
-      return chain;
+    if (chain->hook != NWF_HOOK_NONE && chain->rules->len && (!place || chain->hook < place->hook))
+      place = chain;
   }
-  return NULL;
+  return place;
 }
 
 /** The kernel leaves 0 out. */
@@ -151,8 +153,9 @@ gboolean nwf_mark_proves(NwfKernel *kernel, const NwfRuleset *want) {
 }
 
 gboolean nwf_kernel_stamp(NwfKernel *kernel, guint8 stamp[NWF_STAMP_LEN]) {
-  static const char *const places[] = {"forward", "postrouting",
-                                       "prerouting"}; /* what the compiler calls base chains */
+  /* what the compiler calls base chains, in the order of nwf_mark_place */
+  static const char *const places[] = {"prerouting",           "forward",         "postrouting",
+                                       "postrouting-ipv4-arp", "postrouting-arp", "postrouting-ipv4"};
   static const guint8 none[NWF_STAMP_LEN];
   for (guint i = 0; i < G_N_ELEMENTS(places); i++) {
     NwfMark mark;
