@@ -140,8 +140,10 @@ static gpointer serve(gpointer data) {
 
 gboolean nwf_events_start(NwfEngine *engine, GError **error) {
   NwfEvents *events = &engine->events;
-  events->watch = nwf_kernel_watch_open(engine->kernel, error);
-  events->nflog = events->watch ? nwf_nflog_open(engine->config.log_group, FRAME_BYTES, error) : NULL;
+  /* A table of our own cannot be touched, and a listener would make the kernel write down all that we change. */
+  if (!engine->owned && !(events->watch = nwf_kernel_watch_open(engine->kernel, error)))
+    return FALSE;
+  events->nflog = nwf_nflog_open(engine->config.log_group, FRAME_BYTES, error);
   if (!events->nflog)
     return FALSE;
   events->context = g_main_context_new();
@@ -150,7 +152,8 @@ gboolean nwf_events_start(NwfEngine *engine, GError **error) {
   g_source_set_callback(events->expiry, on_expiry, engine, NULL);
   g_source_attach(events->expiry, events->context);
   nwf_events_rearm(engine);
-  attach_fd(engine, nwf_kernel_watch_fd(events->watch), on_watch);
+  if (events->watch)
+    attach_fd(engine, nwf_kernel_watch_fd(events->watch), on_watch);
   attach_fd(engine, nwf_nflog_fd(events->nflog), on_frames);
   events->thread = g_thread_new("nwfilter-nft", serve, engine);
   return TRUE;
