@@ -56,6 +56,7 @@ def enabled_service_gets_a_drop_in_that_names_our_drivers(lab):
     result = lab.run("enable", "--root", str(tree.folder)).stdout
     has(result, f"wrote {tree.path(drop_in('libvirtd'))}")
     has(tree.read(drop_in("libvirtd")), f"[Service]\nEnvironment=LIBVIRT_DRIVER_DIR={drivers}\n")
+    has(tree.read(drop_in("libvirtd")), "\nEnvironment=VIRTNWFILTERD_ARGS=\n")
 
 
 @test

@@ -10,7 +10,10 @@ const char *const nwf_services[] = {"virtnwfilterd.service", "libvirtd.service",
 const char nwf_drop_in_text[] = "# Written by `nwfilter-nft enable`; `nwfilter-nft disable` removes it.\n"
                                 "# The nwfilter driver is nwfilter-nft's, all others are links to the distribution's.\n"
                                 "[Service]\n"
-                                "Environment=LIBVIRT_DRIVER_DIR=" NWF_MODULE_DIR "\n";
+                                "Environment=LIBVIRT_DRIVER_DIR=" NWF_MODULE_DIR "\n"
+                                "# Its unit ends virtnwfilterd after two minutes without a caller; then nobody would\n"
+                                "# learn addresses, or keep others from taking the table away.\n"
+                                "Environment=VIRTNWFILTERD_ARGS=\n";
 
 /* systemd.unit(5): where units are, the administrator's first. */
 static const char *const unit_directories[] = {"/etc/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system"};
