@@ -143,9 +143,11 @@ gboolean nwf_events_start(NwfEngine *engine, GError **error) {
   /* A table of our own cannot be touched, and a listener would make the kernel write down all that we change. */
   if (!engine->owned && !(events->watch = nwf_kernel_watch_open(engine->kernel, error)))
     return FALSE;
-  events->nflog = nwf_nflog_open(engine->config.log_group, FRAME_BYTES, error);
-  if (!events->nflog)
-    return FALSE;
+  g_autoptr(GError) reason = NULL;
+  events->nflog = nwf_nflog_open(engine->config.log_group, FRAME_BYTES, &reason);
+  if (!events->nflog) /* no reason to leave all the others without a driver */
+    nwf_engine_say(engine, NWF_LOG_ERROR, "no addresses are learned, and ports that need one stay closed: %s",
+                   reason->message);
   events->context = g_main_context_new();
   events->loop = g_main_loop_new(events->context, FALSE);
   events->expiry = g_source_new(&timer_functions, sizeof(GSource));
@@ -154,7 +156,8 @@ gboolean nwf_events_start(NwfEngine *engine, GError **error) {
   nwf_events_rearm(engine);
   if (events->watch)
     attach_fd(engine, nwf_kernel_watch_fd(events->watch), on_watch);
-  attach_fd(engine, nwf_nflog_fd(events->nflog), on_frames);
+  if (events->nflog)
+    attach_fd(engine, nwf_nflog_fd(events->nflog), on_frames);
   events->thread = g_thread_new("nwfilter-nft", serve, engine);
   return TRUE;
 }

@@ -5,6 +5,8 @@
  */
 #include "engine-help.h"
 
+#include "kernel/nflog.h"
+
 #include <nwfilter-nft/model.h>
 
 #include <glib/gstdio.h>
@@ -339,6 +341,22 @@ static void test_missing_device_is_bound_ahead(void) {
   bench_free(bench);
 }
 
+/* Somebody else reads the group of frames: only learning is lost. */
+static void test_without_frames(void) {
+  Bench *bench = bench_new();
+  g_autoptr(GError) error = NULL;
+  g_autoptr(NwfNflog) other = nwf_nflog_open(NWF_ENGINE_LOG_GROUP, 64, &error);
+  g_assert_no_error(error);
+  bench_stock_filters(bench);
+  bench_start(bench);
+  bench_await(bench, "no addresses are learned");
+  assert_done(bench_bind(bench, "tap0", "clean-traffic", IP, &error), error);
+  assert_filter_of("tap0", "clean-traffic MAC=52:54:00:00:00:01 IP=10.0.0.1");
+  assert_done(bench_bind(bench, "tap1", "clean-traffic", NULL, &error), error);
+  assert_filter_of("tap1", "learning-any MAC=52:54:00:00:00:01");
+  bench_free(bench);
+}
+
 /* More edits than the engine lets pile up: the table compiled anew must be the one that the edits had made. */
 static void test_many_edits(void) {
   Bench *bench = started();
@@ -374,6 +392,7 @@ int main(int argc, char **argv) {
   g_test_add_func("/engine/others-cannot-take-it-away", test_others_cannot_take_it_away);
   g_test_add_func("/engine/a-session-looks-only", test_session_looks_only);
   g_test_add_func("/engine/a-port-is-bound-before-its-device-is-there", test_missing_device_is_bound_ahead);
+  g_test_add_func("/engine/without-frames-only-learning-is-lost", test_without_frames);
   g_test_add_func("/engine/many-edits-leave-the-same-table", test_many_edits);
   return g_test_run();
 }
