@@ -9,8 +9,6 @@
 
 #include <nwfilter-nft/xml.h>
 
-#include <errno.h>
-#include <unistd.h>
 
 static GMutex current_mutex;
 static NwfDriver *current;
@@ -54,18 +52,6 @@ gboolean nwf_driver_is_active(void) {
   return driver != NULL;
 }
 
-static gboolean make_directory(const char *path) {
-  if (g_mkdir_with_parents(path, 0700) == 0)
-    return TRUE;
-  nwf_report(VIR_ERR_SYSTEM_ERROR, "cannot create directory '%s': %s", path, g_strerror(errno));
-  return FALSE;
-}
-
-static gboolean make_directories(void) {
-  return make_directory(NWF_FILTERS_DIR) && make_directory(NWF_BINDINGS_DIR) && make_directory(NWF_LEASES_DIR) &&
-         make_directory(NWF_STATE_DIR);
-}
-
 static void engine_log(NwfLogLevel level, const char *message, gpointer data) {
   nwf_log(level, message);
 }
@@ -79,7 +65,7 @@ static gboolean start_engine(NwfDriver *driver) {
       .log = engine_log,
   };
   nwf_config_read(NWF_CONFIG_FILE, &config);
-  if (!make_directories() || !nwf_driver_lock_take(&driver->lock_fd))
+  if (!nwf_driver_lock_take(&driver->lock_fd))
     return FALSE;
   GError *error = NULL;
   driver->engine = nwf_engine_new(&config, &error);
