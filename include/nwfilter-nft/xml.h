@@ -31,6 +31,9 @@ NwfBinding *nwf_binding_parse_file(const char *path, GError **error);
 /** The binding as a <filterbinding> document; the caller frees it. */
 char *nwf_binding_format(const NwfBinding *binding);
 
+/** The names of the *.xml files of @directory, sorted, of char *; NULL with @error when it cannot be read. */
+GPtrArray *nwf_xml_list(const char *directory, GError **error);
+
 /** Reads every *.xml of @directory into @store, in the order of their names; a
  * filter that is there already is kept (the directory named first wins). A file
  * that cannot be read or parsed is an error for @on_error, and the rest loads.

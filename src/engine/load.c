@@ -8,22 +8,14 @@
 #include <net/if.h>
 #include <string.h>
 
-static int compare_names(gconstpointer a, gconstpointer b) {
-  return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
+/* Both directories have been made. */
 static GPtrArray *list_xml(NwfEngine *engine, const char *directory) {
-  GPtrArray *names = g_ptr_array_new_with_free_func(g_free);
   g_autoptr(GError) error = NULL;
-  g_autoptr(GDir) dir = g_dir_open(directory, 0, &error);
-  if (!dir && !g_error_matches(error, G_FILE_ERROR, G_FILE_ERROR_NOENT))
-    nwf_engine_say(engine, NWF_LOG_ERROR, "%s", error->message);
-  const char *name;
-  while (dir && (name = g_dir_read_name(dir)) != NULL)
-    if (name[0] != '.' && g_str_has_suffix(name, ".xml"))
-      g_ptr_array_add(names, g_strdup(name));
-  g_ptr_array_sort(names, compare_names);
-  return names;
+  GPtrArray *names = nwf_xml_list(directory, &error);
+  if (names)
+    return names;
+  nwf_engine_say(engine, NWF_LOG_ERROR, "%s", error->message);
+  return g_ptr_array_new();
 }
 
 /* "NAME.xml" is what the document must call itself; else a later write would leave two files of one name. */

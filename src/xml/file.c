@@ -78,7 +78,7 @@ static int compare_names(gconstpointer a, gconstpointer b) {
   return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-static GPtrArray *list_xml(const char *directory, GError **error) {
+GPtrArray *nwf_xml_list(const char *directory, GError **error) {
   g_autoptr(GError) cause = NULL;
   g_autoptr(GDir) dir = g_dir_open(directory, 0, &cause);
   if (dir == NULL) {
@@ -96,7 +96,7 @@ static GPtrArray *list_xml(const char *directory, GError **error) {
 
 gboolean nwf_filter_store_load(NwfFilterStore *store, const char *directory, NwfXmlErrorFunc on_error, gpointer data,
                                GError **error) {
-  g_autoptr(GPtrArray) names = list_xml(directory, error);
+  g_autoptr(GPtrArray) names = nwf_xml_list(directory, error);
   if (names == NULL)
     return FALSE;
   for (guint i = 0; i < names->len; i++) {
