@@ -119,20 +119,23 @@ static gboolean send_table(NwfEngine *engine, guint *changed, GError **error) {
   return send_whole(engine, want, changed, error);
 }
 
-/* With a table of our own nobody else can have changed it, and what they do elsewhere does not matter. */
-static gboolean send_changes(NwfEngine *engine, const GArray *changes, GError **error) {
+/* With a table of our own nobody else can have changed it, and what they do elsewhere does not matter. FALSE: the
+ * table must be read back. */
+static gboolean send_to_known(NwfEngine *engine, const GArray *changes) {
   g_autoptr(GError) reason = NULL;
-  if (changes->len == 0)
-    return TRUE;
-  if (engine->owned || engine->generation) {
-    if (nwf_kernel_commit(engine->kernel, changes, engine->owned ? 0 : engine->generation, &reason)) {
-      if (++engine->generation == 0)
-        engine->generation = 1;
-      return TRUE;
-    }
+  if (!engine->owned && !engine->generation)
+    return FALSE;
+  if (!nwf_kernel_commit(engine->kernel, changes, engine->owned ? 0 : engine->generation, &reason)) {
     nwf_engine_say(engine, NWF_LOG_DEBUG, "the table is read back: %s", reason->message);
+    return FALSE;
   }
-  return send_table(engine, NULL, error);
+  if (++engine->generation == 0) /* the kernel leaves 0 out */
+    engine->generation = 1;
+  return TRUE;
+}
+
+static gboolean send_changes(NwfEngine *engine, const GArray *changes, GError **error) {
+  return changes->len == 0 || send_to_known(engine, changes) || send_table(engine, NULL, error);
 }
 
 static gboolean try_ports(NwfEngine *engine, const GPtrArray *ports, gboolean strict, gboolean *again, GError **error) {
@@ -184,15 +187,7 @@ static gboolean send_all(NwfEngine *engine, const NwfRuleset *want, GError **err
     return send_whole(engine, want, NULL, error);
   nwf_ruleset_sort(engine->table);
   g_autoptr(GArray) changes = nwf_ruleset_diff(engine->table, want);
-  if (changes->len == 0)
-    return TRUE;
-  if ((engine->owned || engine->generation) &&
-      nwf_kernel_commit(engine->kernel, changes, engine->owned ? 0 : engine->generation, NULL)) {
-    if (++engine->generation == 0)
-      engine->generation = 1;
-    return TRUE;
-  }
-  return send_whole(engine, want, NULL, error);
+  return changes->len == 0 || send_to_known(engine, changes) || send_whole(engine, want, NULL, error);
 }
 
 static gboolean try_all(NwfEngine *engine, const GPtrArray *ports, gboolean strict, gboolean *again, GError **error) {
