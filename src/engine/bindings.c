@@ -107,49 +107,39 @@ static void forget_learned(NwfEngine *engine, NwfEnginePort *port) {
 
 /* The file is there before the rules: should the daemon die between the two, the next one binds the port, and a port
  * that is bound too much is closed, not open. */
-static gboolean bind_port(NwfEngine *engine, NwfEnginePort *port, GError **error) {
+static gboolean bind_port(NwfEngine *engine, NwfEnginePort *port, gboolean keep_file, GError **error) {
   gboolean written = write_binding(engine, port, error);
   const char *name = port->binding->port;
   g_hash_table_insert(engine->ports, port->binding->port, port);
   if (written && install_one(engine, port, error))
     return TRUE;
-  if (written)
+  if (written && !keep_file)
     remove_binding(engine, name);
   forget_learned(engine, port);
   g_hash_table_steal(engine->ports, name);
   return FALSE;
 }
 
-static gboolean may_bind(const NwfEngine *engine, GError **error) {
-  if (engine->kernel)
-    return TRUE;
-  g_set_error(error, NWF_ENGINE_ERROR, NWF_ENGINE_ERROR_SESSION,
-              "ports can be bound by the privileged daemon only, not in session mode");
-  return FALSE;
-}
-
+/* A port whose document cannot be read is closed until this succeeds, and has a file that says so. */
 static gboolean bind(NwfEngine *engine, NwfBinding *binding, GError **error) {
-  NwfEnginePort *port = g_new0(NwfEnginePort, 1);
-  NwfEnginePort *there = nwf_engine_port(engine, binding->port);
-  NwfEnginePort *closed = NULL;
-  port->binding = binding;
-  gboolean ok = may_bind(engine, error);
-  if (ok && there && !there->unreadable) {
+  NwfEnginePort *closed = nwf_engine_port(engine, binding->port);
+  if (closed && !closed->unreadable) {
     g_set_error(error, NWF_ENGINE_ERROR, NWF_ENGINE_ERROR_EXISTS, "binding '%s' already exists", binding->port);
-    ok = FALSE;
+    nwf_binding_free(binding);
+    return FALSE;
   }
-  if (ok && there) {
-    closed = there;
+  if (closed)
     g_hash_table_steal(engine->ports, binding->port);
+  NwfEnginePort *port = g_new0(NwfEnginePort, 1);
+  port->binding = binding;
+  if (bind_port(engine, port, closed != NULL, error)) {
+    nwf_engine_port_free(closed);
+    return TRUE;
   }
-  ok = ok && bind_port(engine, port, error);
-  if (!ok) {
-    nwf_engine_port_free(port);
-    if (closed)
-      g_hash_table_insert(engine->ports, closed->binding->port, g_steal_pointer(&closed));
-  }
-  nwf_engine_port_free(closed);
-  return ok;
+  nwf_engine_port_free(port);
+  if (closed)
+    g_hash_table_insert(engine->ports, closed->binding->port, closed);
+  return FALSE;
 }
 
 gboolean nwf_engine_bind(NwfEngine *engine, NwfBinding *binding, GError **error) {
@@ -163,7 +153,7 @@ gboolean nwf_engine_bind(NwfEngine *engine, NwfBinding *binding, GError **error)
 
 static gboolean unbind(NwfEngine *engine, const char *name, GError **error) {
   NwfEnginePort *port = port_or_error(engine, name, error);
-  if (!port || !may_bind(engine, error))
+  if (!port)
     return FALSE;
   g_autoptr(GArray) flows = engine->config.keep_flows ? NULL : nwf_flows_of(engine, port);
   port->doomed = TRUE;

@@ -82,8 +82,6 @@ static void clear_config(NwfEngineConfig *config) {
 }
 
 static gboolean make_directories(const NwfEngineConfig *config, GError **error) {
-  if (config->read_only)
-    return TRUE;
   g_autofree char *lease_dir = config->lease_file ? g_path_get_dirname(config->lease_file) : NULL;
   const char *directories[] = {config->filter_dir, config->binding_dir, config->state_dir, lease_dir};
   for (guint i = 0; i < G_N_ELEMENTS(directories); i++)
@@ -125,14 +123,12 @@ static gboolean start_kernel(NwfEngine *engine, GError **error) {
 static gboolean start(NwfEngine *engine, GError **error) {
   if (!make_directories(&engine->config, error) || !nwf_effective_init(engine, error))
     return FALSE;
-  if (!engine->config.read_only) {
-    nwf_storage_clean(engine->config.filter_dir);
-    nwf_storage_clean(engine->config.binding_dir);
-  }
+  nwf_storage_clean(engine->config.filter_dir);
+  nwf_storage_clean(engine->config.binding_dir);
   nwf_engine_lock(engine);
   engine->filters = nwf_load_filters(engine, NULL);
   nwf_load_index(engine);
-  gboolean ok = engine->config.read_only || start_kernel(engine, error);
+  gboolean ok = start_kernel(engine, error);
   nwf_engine_unlock(engine);
   return ok;
 }
@@ -184,10 +180,8 @@ void nwf_engine_free(NwfEngine *engine) {
 
 gboolean nwf_engine_verify(NwfEngine *engine, gboolean *repaired, GError **error) {
   guint changes = 0;
-  gboolean ok = TRUE;
   nwf_engine_lock(engine);
-  if (engine->kernel)
-    ok = nwf_install_verify(engine, &changes, error);
+  gboolean ok = nwf_install_verify(engine, &changes, error);
   nwf_engine_unlock(engine);
   if (repaired)
     *repaired = changes > 0;
@@ -198,11 +192,8 @@ gboolean nwf_engine_reload(NwfEngine *engine, GError **error) {
   nwf_engine_lock(engine);
   NwfFilterStore *old = engine->filters;
   engine->filters = nwf_load_filters(engine, old);
-  gboolean ok = TRUE;
-  if (engine->kernel) {
-    g_autoptr(GPtrArray) ports = nwf_engine_ports(engine);
-    ok = nwf_install_ports(engine, ports, TRUE, error);
-  }
+  g_autoptr(GPtrArray) ports = nwf_engine_ports(engine);
+  gboolean ok = nwf_install_ports(engine, ports, TRUE, error);
   if (!ok) {
     NwfFilterStore *refused = engine->filters;
     engine->filters = old;

@@ -24,7 +24,6 @@ typedef enum {
   NWF_ENGINE_ERROR_IN_USE,     /* a binding or another filter needs the filter */
   NWF_ENGINE_ERROR_CLASH,      /* name and UUID belong to different filters */
   NWF_ENGINE_ERROR_EXISTS,     /* the port has a binding already */
-  NWF_ENGINE_ERROR_SESSION,    /* not without the rights to change the kernel's tables */
 } NwfEngineError;
 
 typedef enum { NWF_LOG_DEBUG, NWF_LOG_INFO, NWF_LOG_WARNING, NWF_LOG_ERROR } NwfLogLevel;
@@ -34,7 +33,6 @@ typedef struct {
   const char *binding_dir;        /* PORT.xml, <filterbindingstatus> */
   const char *lease_file;         /* DHCP leases in the stock driver's format */
   const char *state_dir;          /* what else was learned, PORT.state */
-  gboolean read_only;             /* filters can be looked at, bindings are refused, the kernel is left alone */
   gboolean keep_stock;            /* leave the stock driver's chains alone */
   gboolean no_bus;                /* do not look for firewalld on the system bus */
   gboolean keep_flows;            /* a deleted binding's established connections stay in conntrack */

@@ -177,7 +177,7 @@ static gboolean install_filter(NwfEngine *engine, const NwfFilter *filter, NwfFi
     return FALSE;
   g_autoptr(GPtrArray) ports = ports_reaching(engine, name, TRUE);
   g_autoptr(GArray) flows = flows_of_ports(engine, ports);
-  if (ports->len && engine->kernel && !nwf_install_ports(engine, ports, TRUE, error)) {
+  if (ports->len && !nwf_install_ports(engine, ports, TRUE, error)) {
     nwf_storage_discard(temporary);
     return FALSE;
   }
@@ -188,7 +188,7 @@ static gboolean install_filter(NwfEngine *engine, const NwfFilter *filter, NwfFi
   g_autoptr(GError) reason = NULL;
   nwf_storage_discard(temporary);
   restore(engine, name, old);
-  if (ports->len && engine->kernel && !nwf_install_ports(engine, ports, FALSE, &reason))
+  if (ports->len && !nwf_install_ports(engine, ports, FALSE, &reason))
     nwf_engine_say(engine, NWF_LOG_ERROR, "filter '%s' cannot be put back: %s", name, reason->message);
   return FALSE;
 }

@@ -32,8 +32,6 @@ static NwfFilter *with_uuid(NwfEngine *engine, NwfFilter *filter, const char *pa
   g_autoptr(GError) error = NULL;
   g_autoptr(NwfFilter) given = filter;
   nwf_engine_give_uuid(filter);
-  if (engine->config.read_only)
-    return g_steal_pointer(&given);
   g_autofree char *text = nwf_storage_filter_text(filter);
   g_autofree char *temporary = nwf_storage_prepare(path, text, &error);
   NwfFilter *written = NULL;
