@@ -13,6 +13,11 @@ import tempfile
 import traceback
 from xml.sax.saxutils import quoteattr
 
+sys.path.append(str(pathlib.Path(__file__).resolve().parent.parent / "lib"))
+
+# pylint: disable=wrong-import-position
+from checks import Skip, equal, has, has_not, test, tests  # noqa: E402,F401
+
 TABLE = ("bridge", "nwfilter")
 MAC = "52:54:00:00:00:01"
 IP = "10.0.0.1"
@@ -21,32 +26,6 @@ CLONE_NEWNET = 0x40000000  # linux/sched.h
 NETLINK_NETFILTER = 12  # linux/netlink.h
 NFT_GETGEN = 10 << 8 | 16  # linux/netfilter/nfnetlink.h, nf_tables.h
 NLM_F_REQUEST = 1
-
-tests = []
-
-
-def test(function):
-    """Its name, with dashes, is what it shows to be so."""
-    tests.append((function.__name__.replace("_", "-"), function))
-    return function
-
-
-class Skip(Exception):
-    pass
-
-
-def equal(got, wanted, what=""):
-    assert got == wanted, f"{what}\n--- got\n{got}\n--- wanted\n{wanted}"
-
-
-def has(text, *parts):
-    for part in parts:
-        assert part in text, f"no {part!r} in:\n{text}"
-
-
-def has_not(text, *parts):
-    for part in parts:
-        assert part not in text, f"{part!r} in:\n{text}"
 
 
 def binding_xml(port, filter_name, mac=MAC, **parameters):

@@ -12,37 +12,17 @@ import tempfile
 import time
 import traceback
 
+sys.path.append(str(pathlib.Path(__file__).resolve().parent.parent / "lib"))
+
+# pylint: disable=wrong-import-position
+from checks import Skip, equal, has, has_not, test, tests  # noqa: E402,F401
+
 CLONE_NEWNS = 0x00020000  # linux/sched.h
 CLONE_NEWNET = 0x40000000
 CLONE_NEWPID = 0x20000000
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 libc = ctypes.CDLL(None, use_errno=True)
-tests = []
-
-
-def test(function):
-    """Its name, with dashes, is what it shows to be so."""
-    tests.append((function.__name__.replace("_", "-"), function))
-    return function
-
-
-class Skip(Exception):
-    pass
-
-
-def equal(got, wanted, what=""):
-    assert got == wanted, f"{what}\n--- got\n{got}\n--- wanted\n{wanted}"
-
-
-def has(text, *parts):
-    for part in parts:
-        assert part in text, f"no {part!r} in:\n{text}"
-
-
-def has_not(text, *parts):
-    for part in parts:
-        assert part not in text, f"{part!r} in:\n{text}"
 
 
 def until(condition, what, seconds=30):
