@@ -135,14 +135,22 @@ static guint copies_of(Trial *trial, NwfNflog *nflog, const Case *item) {
   return copies.copies;
 }
 
-static void what_teaches_is_copied(void) {
+/* One port, what it copies, and a filter that lets all through. */
+static void prepare(Trial **trial, NwfNflog **nflog, NwfFilterStore **store) {
   g_autoptr(GError) error = NULL;
-  g_autoptr(Trial) trial = trial_new(1, &error);
+  *trial = trial_new(1, &error);
   g_assert_no_error(error);
-  g_autoptr(NwfNflog) nflog = nwf_nflog_open(TRIAL_LOG_GROUP, 0xffff, &error);
+  *nflog = nwf_nflog_open(TRIAL_LOG_GROUP, 0xffff, &error);
   g_assert_no_error(error);
-  g_autoptr(NwfFilterStore) store = nwf_filter_store_new();
-  nwf_filter_store_put(store, nwf_filter_new("empty"));
+  *store = nwf_filter_store_new();
+  nwf_filter_store_put(*store, nwf_filter_new("empty"));
+}
+
+static void what_teaches_is_copied(void) {
+  g_autoptr(Trial) trial = NULL;
+  g_autoptr(NwfNflog) nflog = NULL;
+  g_autoptr(NwfFilterStore) store = NULL;
+  prepare(&trial, &nflog, &store);
   g_autoptr(GArray) cases = make_cases();
   for (guint kind = 0; kind < 6; kind++) {
     guint watch = kind < 5 ? 1u << kind : 0;
@@ -157,13 +165,10 @@ static void what_teaches_is_copied(void) {
 }
 
 static void a_flood_is_copied_up_to_its_limit(void) {
-  g_autoptr(GError) error = NULL;
-  g_autoptr(Trial) trial = trial_new(1, &error);
-  g_assert_no_error(error);
-  g_autoptr(NwfNflog) nflog = nwf_nflog_open(TRIAL_LOG_GROUP, 0xffff, &error);
-  g_assert_no_error(error);
-  g_autoptr(NwfFilterStore) store = nwf_filter_store_new();
-  nwf_filter_store_put(store, nwf_filter_new("empty"));
+  g_autoptr(Trial) trial = NULL;
+  g_autoptr(NwfNflog) nflog = NULL;
+  g_autoptr(NwfFilterStore) store = NULL;
+  prepare(&trial, &nflog, &store);
   install(trial, store, NWF_WATCH_ARP);
   g_autoptr(GArray) cases = make_cases();
   gint64 start = g_get_monotonic_time();

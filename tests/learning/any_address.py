@@ -65,10 +65,7 @@ def an_ipv4_packet_teaches_its_source(place):
 @learning_test
 def a_lease_teaches_and_its_release_frees_nobody(place):
     client = place.client()
-    place.dnsmasq()
-    udhcpc = client.udhcpc()
-    address = udhcpc.expect(r"^bound (\S+)").group(1)
-    place.learned(client, address, "dhcp")
+    address, udhcpc = place.leased(client)
     client.ping()
     assert not client.speaks_as("10.0.0.7")
     udhcpc.kill(signal.SIGUSR2)
@@ -84,9 +81,7 @@ def an_address_of_its_own_making_gives_way_to_a_lease(place):
     client = place.client()
     assert client.passes(frames.arp(client.mac, "169.254.7.7"))
     place.learned(client, "169.254.7.7", "arp")
-    place.dnsmasq()
-    address = client.udhcpc().expect(r"^bound (\S+)").group(1)
-    place.learned(client, address, "dhcp")
+    address, _ = place.leased(client)
     assert client.speaks_as(address)
     assert not client.speaks_as("169.254.7.7")
 

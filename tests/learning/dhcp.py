@@ -52,10 +52,7 @@ def a_lease_opens_for_its_address_and_no_other(place):
 @learning_test
 def a_lease_is_renewed(place):
     client = place.dhcp_client()
-    place.dnsmasq()
-    udhcpc = client.udhcpc()
-    address = udhcpc.expect(r"^bound (\S+)").group(1)
-    place.learned(client, address, "dhcp")
+    address, udhcpc = place.leased(client)
     for _ in range(2):
         udhcpc.kill(signal.SIGUSR1)
         udhcpc.expect(rf"^renew {address}")
@@ -68,10 +65,7 @@ def a_lease_is_renewed(place):
 @learning_test
 def a_release_closes(place):
     client = place.dhcp_client()
-    place.dnsmasq()
-    udhcpc = client.udhcpc()
-    address = udhcpc.expect(r"^bound (\S+)").group(1)
-    place.learned(client, address, "dhcp")
+    address, udhcpc = place.leased(client)
     udhcpc.kill(signal.SIGUSR2)
     place.engine.expect(rf"{client.port}: {address} was released")
     assert_closed(client, address)
@@ -188,10 +182,7 @@ def an_answer_to_nobody_teaches_nothing(place):
 @learning_test
 def a_guest_that_changes_its_address_is_not_followed(place):
     client = place.dhcp_client()
-    place.dnsmasq()
-    udhcpc = client.udhcpc()
-    address = udhcpc.expect(r"^bound (\S+)").group(1)
-    place.learned(client, address, "dhcp")
+    address, udhcpc = place.leased(client)
     client.run("ip", "addr", "flush", "dev", "eth0")
     client.run("ip", "addr", "add", "10.0.0.240/24", "dev", "eth0")
     assert not client.speaks_as("10.0.0.240")
@@ -203,9 +194,7 @@ def a_guest_that_changes_its_address_is_not_followed(place):
 @learning_test
 def a_restarted_engine_knows_the_leases(place):
     client = place.dhcp_client()
-    place.dnsmasq()
-    address = client.udhcpc().expect(r"^bound (\S+)").group(1)
-    place.learned(client, address, "dhcp")
+    address, _ = place.leased(client)
     for number in (signal.SIGTERM, signal.SIGKILL):
         before = table()
         place.engine.end(number)
@@ -273,9 +262,7 @@ def a_migrated_guest_has_its_lease(place):
 @learning_test
 def a_binding_that_comes_back_has_its_lease(place):
     client = place.dhcp_client()
-    place.dnsmasq()
-    address = client.udhcpc().expect(r"^bound (\S+)").group(1)
-    place.learned(client, address, "dhcp")
+    address, _ = place.leased(client)
     place.engine.obey(f"unbind {client.port}")
     place.bind(client, CTRL_IP_LEARNING="dhcp")
     assert client.speaks_as(address)
@@ -285,9 +272,7 @@ def a_binding_that_comes_back_has_its_lease(place):
 @learning_test
 def a_link_that_goes_down_and_up_keeps_the_lease(place):
     client = place.dhcp_client()
-    place.dnsmasq()
-    address = client.udhcpc().expect(r"^bound (\S+)").group(1)
-    place.learned(client, address, "dhcp")
+    address, _ = place.leased(client)
     for side in (shell, client.run):
         device = client.port if side is shell else "eth0"
         side("ip", "link", "set", device, "down")
@@ -422,9 +407,7 @@ def a_filter_that_begins_to_want_an_address_closes_until_there_is_one(place):
     assert client.speaks_as("10.0.0.60")
     place.define("changing", NEEDS_IP)
     assert_closed(client, "10.0.0.60")
-    place.dnsmasq()
-    address = client.udhcpc().expect(r"^bound (\S+)").group(1)
-    place.learned(client, address, "dhcp")
+    address, _ = place.leased(client)
     assert client.speaks_as(address)
     # and back
     place.define("changing", NEEDS_NOTHING)

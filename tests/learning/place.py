@@ -373,6 +373,14 @@ class Place:
         server.expect("DHCP.*(range|stateless|constructed|quiet)|router advertisement")
         return server
 
+    def leased(self, client):
+        """A dnsmasq, and the address that the client has from it, with its udhcpc."""
+        self.dnsmasq()
+        udhcpc = client.udhcpc()
+        address = udhcpc.expect(r"^bound (\S+)").group(1)
+        self.learned(client, address, "dhcp")
+        return address, udhcpc
+
     def udhcpd(self, lease, start=50, end=99, interface="br0", client=None):
         """A DHCP server with leases as short as one likes."""
         need("busybox")
