@@ -56,6 +56,33 @@ static char *target_of(const char *rule) {
   return NULL;
 }
 
+/* --- a table --- */
+
+/** How a table of one of the programs is read and changed. */
+typedef struct {
+  gboolean bridge;
+  const char *const *list;    /* the command that prints it */
+  const char *const *restore; /* the command that takes the changes */
+  void (*read)(char **lines, NwfStockChains *chains);
+  char *(*script)(char **lines, const NwfStockChains *chains);
+} LegacyTable;
+
+static gboolean clean(const LegacyTable *table, guint *removed, GError **error) {
+  g_autofree char *text = run(table->list, NULL, error);
+  if (!text)
+    return FALSE;
+  g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
+  g_autoptr(NwfStockChains) chains = nwf_stock_chains_new(table->bridge);
+  table->read(lines, chains);
+  guint found = nwf_stock_chains_decide(chains);
+  if (!found)
+    return TRUE;
+  g_autofree char *script = table->script(lines, chains);
+  g_autofree char *output = run(table->restore, script, error);
+  *removed += output ? found : 0;
+  return output != NULL;
+}
+
 /* --- iptables --- */
 
 /** "-A CHAIN rest": the chain, and what follows it. NULL: another line. */
@@ -102,31 +129,21 @@ static char *iptables_script(char **lines, const NwfStockChains *chains) {
   return g_string_free(script, FALSE);
 }
 
-static gboolean clean_iptables(const char *save, const char *restore, guint *removed, GError **error) {
-  const char *const save_argv[] = {save, "-t", "filter", NULL};
-  g_autofree char *text = run(save_argv, NULL, error);
-  if (!text)
-    return FALSE;
-  g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
-  g_autoptr(NwfStockChains) chains = nwf_stock_chains_new(FALSE);
-  read_iptables(lines, chains);
-  guint found = nwf_stock_chains_decide(chains);
-  if (!found)
-    return TRUE;
-  const char *const restore_argv[] = {restore, "--noflush", NULL};
-  g_autofree char *script = iptables_script(lines, chains);
-  g_autofree char *output = run(restore_argv, script, error);
-  *removed += output ? found : 0;
-  return output != NULL;
-}
-
 /** @names: the kernel's list of the tables that legacy iptables made in this namespace. */
 static gboolean remove_iptables(const char *names, const char *const programs[4], guint *removed, GError **error) {
   if (!has_line(names, "filter"))
     return TRUE;
   g_autofree char *save = find_program(programs[0], programs[1]);
   g_autofree char *restore = find_program(programs[2], programs[3]);
-  return !save || !restore || clean_iptables(save, restore, removed, error);
+  if (!save || !restore)
+    return TRUE;
+  const LegacyTable table = {
+      .list = (const char *const[]){save, "-t", "filter", NULL},
+      .restore = (const char *const[]){restore, "--noflush", NULL},
+      .read = read_iptables,
+      .script = iptables_script,
+  };
+  return clean(&table, removed, error);
 }
 
 /* --- ebtables --- */
@@ -198,21 +215,14 @@ static gboolean remove_ebtables(guint *removed, GError **error) {
   g_autofree char *restore = find_program("ebtables-legacy-restore", "ebtables-restore");
   if (!ebtables || !restore)
     return TRUE;
-  const char *const list_argv[] = {ebtables, "-t", "nat", "-L", NULL};
-  g_autofree char *text = run(list_argv, NULL, error);
-  if (!text)
-    return FALSE;
-  g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
-  g_autoptr(NwfStockChains) chains = nwf_stock_chains_new(TRUE);
-  read_ebtables(lines, chains);
-  guint found = nwf_stock_chains_decide(chains);
-  if (!found)
-    return TRUE;
-  const char *const restore_argv[] = {restore, NULL};
-  g_autofree char *script = ebtables_script(lines, chains);
-  g_autofree char *output = run(restore_argv, script, error);
-  *removed += output ? found : 0;
-  return output != NULL;
+  const LegacyTable table = {
+      .bridge = TRUE,
+      .list = (const char *const[]){ebtables, "-t", "nat", "-L", NULL},
+      .restore = (const char *const[]){restore, NULL},
+      .read = read_ebtables,
+      .script = ebtables_script,
+  };
+  return clean(&table, removed, error);
 }
 
 gboolean nwf_stock_remove_legacy(guint *removed, GError **error) {
