@@ -9,7 +9,6 @@
 
 #include "learn/internal.h"
 
-#include <arpa/inet.h>
 #include <string.h>
 
 #define SERVER_PORT 67 /* RFC 2131, 4.1 */
@@ -116,12 +115,8 @@ static gboolean from_server(NwfLearner *learner, NwfMemory *memory, const NwfDhc
   NwfTransaction *transaction = awaited(learner, memory, message);
   if (!transaction)
     return FALSE;
-  if (!nwf_memory_trusts(memory, FALSE, server)) {
-    char text[INET_ADDRSTRLEN];
-    inet_ntop(AF_INET, server, text, sizeof text);
-    nwf_memory_warn(learner, memory, "an answer of the DHCP server %s is ignored, it is no DHCPSERVER", text);
+  if (!nwf_memory_believes(learner, memory, FALSE, server))
     return FALSE;
-  }
   transaction->answered = TRUE;
   if (message->type == NWF_DHCP4_ACK)
     return acknowledged(learner, memory, message, server);

@@ -6,7 +6,6 @@
 
 #include "learn/internal.h"
 
-#include <arpa/inet.h>
 #include <string.h>
 
 #define CLIENT_PORT 546 /* RFC 8415, 7.2; servers may answer from any port */
@@ -77,12 +76,8 @@ static gboolean from_server(NwfLearner *learner, NwfMemory *memory, const NwfDhc
   if (!transaction || transaction->answered || transaction->client != hash_duid(message) ||
       (transaction->rapid && !message->rapid_commit))
     return FALSE;
-  if (!nwf_memory_trusts(memory, TRUE, server)) {
-    char text[INET6_ADDRSTRLEN];
-    inet_ntop(AF_INET6, server, text, sizeof text);
-    nwf_memory_warn(learner, memory, "an answer of the DHCPv6 server %s is ignored, it is no DHCPV6SERVER", text);
+  if (!nwf_memory_believes(learner, memory, TRUE, server))
     return FALSE;
-  }
   transaction->answered = TRUE;
   return take_reply(learner, memory, message, server);
 }

@@ -281,6 +281,8 @@ gboolean nwf_memory_add(NwfLearner *learner, NwfMemory *memory, const NwfLearned
 gboolean nwf_memory_withdraw(NwfLearner *learner, NwfMemory *memory, const NwfLearned *address, const char *why);
 void nwf_memory_remove(NwfLearner *learner, NwfMemoryEntry *entry, const char *why);
 gboolean nwf_memory_trusts(const NwfMemory *memory, gboolean ipv6, const guint8 *server);
+/** The same for an answer that came; if not, that is said. */
+gboolean nwf_memory_believes(NwfLearner *learner, NwfMemory *memory, gboolean ipv6, const guint8 *server);
 /** Writes the port's state file if something changed. */
 void nwf_memory_save(NwfLearner *learner, NwfMemory *memory);
 /** The port's state file, and its leases. */

@@ -83,6 +83,16 @@ gboolean nwf_memory_trusts(const NwfMemory *memory, gboolean ipv6, const guint8 
   return FALSE;
 }
 
+gboolean nwf_memory_believes(NwfLearner *learner, NwfMemory *memory, gboolean ipv6, const guint8 *server) {
+  char text[INET6_ADDRSTRLEN];
+  if (nwf_memory_trusts(memory, ipv6, server))
+    return TRUE;
+  inet_ntop(ipv6 ? AF_INET6 : AF_INET, server, text, sizeof text);
+  nwf_memory_warn(learner, memory, "an answer of the %s server %s is ignored, it is no %s", ipv6 ? "DHCPv6" : "DHCP",
+                  text, ipv6 ? "DHCPV6SERVER" : "DHCPSERVER");
+  return FALSE;
+}
+
 NwfMemoryEntry *nwf_memory_find(const NwfMemory *memory, const NwfLearned *address) {
   for (guint i = 0; i < memory->entries->len; i++) {
     NwfMemoryEntry *entry = g_ptr_array_index(memory->entries, i);
