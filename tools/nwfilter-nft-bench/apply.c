@@ -65,14 +65,7 @@ static gboolean take_steps(NwfKernel *kernel, const Bench *bench, guint n, guint
   return TRUE;
 }
 
-/* One thing to apply, and what is in the kernel before. */
-typedef struct {
-  const char *name;
-  guint before, after; /* ports */
-  double limit;        /* ms */
-} Case;
-
-static const Case cases[] = {
+static const GuestsCase cases[] = {
     {"into an empty kernel", 0, PORTS, 150},
     {"one more port, from nothing", PORTS, PORTS + 1, 0},
     {"the same again, from nothing", PORTS, PORTS, 0},
@@ -85,7 +78,7 @@ static gboolean prepare(NwfKernel *kernel, const Bench *bench, guint before, gui
   return rig_flush(error) && (before == 0 || apply(kernel, bench, before, features, &unused, error));
 }
 
-static gboolean run_once(NwfKernel *kernel, const Bench *bench, const Case *one, guint features, Course *course,
+static gboolean run_once(NwfKernel *kernel, const Bench *bench, const GuestsCase *one, guint features, Course *course,
                          GError **error) {
   guint32 before, after;
 
@@ -101,7 +94,7 @@ static gboolean run_once(NwfKernel *kernel, const Bench *bench, const Case *one,
          take_steps(kernel, bench, one->after, features, course, error);
 }
 
-static gboolean run_case(NwfKernel *kernel, const Bench *bench, const Case *one, guint features, GError **error) {
+static gboolean run_case(NwfKernel *kernel, const Bench *bench, const GuestsCase *one, guint features, GError **error) {
   Series *parts[N_PARTS];
   gboolean ok = TRUE;
 

@@ -49,13 +49,7 @@ static gboolean run_apply(const Bench *bench, Cost *cost, GError **error) {
   return TRUE;
 }
 
-typedef struct {
-  const char *name;
-  guint before, after; /* ports */
-  double limit;        /* ms */
-} Case;
-
-static const Case cases[] = {
+static const GuestsCase cases[] = {
     {"into an empty kernel", 0, PORTS, 150},
     {"one more port", PORTS, PORTS + 1, 10},
     {"the same again", PORTS, PORTS, 30},
@@ -69,7 +63,7 @@ static gboolean set_ports(const Bench *bench, guint ports, Cost *cost, GError **
   return run_apply(bench, cost, error);
 }
 
-static gboolean run_once(NwfKernel *kernel, const Bench *bench, const Case *one, Cost *cost, GError **error) {
+static gboolean run_once(NwfKernel *kernel, const Bench *bench, const GuestsCase *one, Cost *cost, GError **error) {
   guint32 before, after;
 
   if (!(one->before ? set_ports(bench, one->before, cost, error) : rig_flush(error)) ||
@@ -83,7 +77,7 @@ static gboolean run_once(NwfKernel *kernel, const Bench *bench, const Case *one,
   return FALSE;
 }
 
-static gboolean run_case(NwfKernel *kernel, const Bench *bench, const Case *one, GError **error) {
+static gboolean run_case(NwfKernel *kernel, const Bench *bench, const GuestsCase *one, GError **error) {
   g_autofree char *cpu_name = g_strdup_printf("%s: processor time", one->name);
   g_autofree char *memory_name = g_strdup_printf("%s: peak memory", one->name);
   g_autoptr(Series) wall = bench_series(bench, one->name, "ms", one->after);

@@ -41,6 +41,13 @@ NwfRuleset *guests_table(const char *filters, guint n, guint features, GError **
 /** The table of the first @n guests under another filter of @store. */
 NwfRuleset *guests_table_of(const NwfFilterStore *store, const char *filter, const char *parameters, guint n,
                             guint features, GError **error);
+/** Bindings to apply, and how many of them the kernel holds before. */
+typedef struct {
+  const char *name;
+  guint before, after; /* ports */
+  double limit;        /* ms */
+} GuestsCase;
+
 /** What ebtables would do, as a table "linear" for `nft -f`: at each hook a chain that asks for one
  * port after the other, and a chain for each port. */
 char *guests_linear_table(guint n);
