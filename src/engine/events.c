@@ -26,8 +26,8 @@ static void describe_change(NwfEngine *engine, const NwfEnginePort *port) {
                  port->effective->filter, ip ? ip->len : 0, ip6 ? ip6->len : 0);
 }
 
-/* Rules for what is known now. Should the kernel not take them, the old ones stay, which allow no address that was
- * not learned; an address that has ended may then still be in them, so the port is closed. */
+/* Rules for what is known now. Should the kernel not take them, an address that has ended may still be in the old ones:
+ * the ports are closed. */
 static void addresses_changed(NwfEngine *engine, char *const *names, guint n_names) {
   g_autoptr(GPtrArray) ports = g_ptr_array_new();
   g_autoptr(GError) error = NULL;
@@ -36,8 +36,10 @@ static void addresses_changed(NwfEngine *engine, char *const *names, guint n_nam
     if (port && port->learning)
       g_ptr_array_add(ports, port);
   }
-  if (ports->len && !nwf_install_ports(engine, ports, FALSE, &error))
+  if (ports->len && !nwf_install_ports(engine, ports, FALSE, &error)) {
     nwf_engine_say(engine, NWF_LOG_ERROR, "learned addresses cannot be installed: %s", error->message);
+    nwf_install_closed(engine, ports);
+  }
   for (guint i = 0; !error && i < ports->len; i++)
     describe_change(engine, g_ptr_array_index(ports, i));
   nwf_events_rearm(engine);

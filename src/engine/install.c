@@ -43,6 +43,8 @@ static gboolean add_closed(NwfEngine *engine, NwfEdit *edit, NwfEnginePort *port
 
 static gboolean add_or_close(NwfEngine *engine, NwfEdit *edit, NwfEnginePort *port, gboolean strict, GError **error) {
   g_autoptr(GError) reason = NULL;
+  if (port->closing)
+    return add_closed(engine, edit, port, error);
   if (add_port(engine, edit, port, &reason))
     return TRUE;
   if (strict && !port->failed) {
@@ -227,23 +229,27 @@ gboolean nwf_install_ports(NwfEngine *engine, const GPtrArray *ports, gboolean s
   return try_ports(engine, ports, strict, &again, error) || (again && try_ports(engine, ports, strict, &again, error));
 }
 
+static void set_closing(const GPtrArray *ports, gboolean closing) {
+  for (guint i = 0; i < ports->len; i++)
+    ((NwfEnginePort *)g_ptr_array_index(ports, i))->closing = closing;
+}
+
+void nwf_install_closed(NwfEngine *engine, const GPtrArray *ports) {
+  g_autoptr(GError) error = NULL;
+  set_closing(ports, TRUE);
+  if (!nwf_install_ports(engine, ports, FALSE, &error))
+    nwf_engine_say(engine, NWF_LOG_ERROR, "nor can their ports be closed: %s", error->message);
+  set_closing(ports, FALSE);
+}
+
 /* The kernel refuses the whole for what may be one port's sake: all are closed at once, and then opened one by one. */
 static gboolean open_one_by_one(NwfEngine *engine, GError **error) {
   g_autoptr(GPtrArray) ports = nwf_engine_ports(engine);
-  NwfRuleset *closed = nwf_ruleset_new();
-  NwfEdit *edit = nwf_edit_new(closed);
-  gboolean ok = TRUE;
-  for (guint i = 0; ok && i < ports->len; i++)
-    ok = add_closed(engine, edit, g_ptr_array_index(ports, i), error);
-  nwf_edit_changes(edit);
-  nwf_edit_keep(edit);
-  nwf_ruleset_sort(closed);
-  if (!ok || !send_whole(engine, closed, NULL, error)) {
-    nwf_ruleset_free(closed);
-    forget_next(ports);
+  set_closing(ports, TRUE);
+  gboolean closed = replace_all(engine, FALSE, error);
+  set_closing(ports, FALSE);
+  if (!closed)
     return FALSE;
-  }
-  take_table(engine, closed, ports);
   for (guint i = 0; i < ports->len; i++) {
     NwfEnginePort *port = g_ptr_array_index(ports, i);
     g_autoptr(GPtrArray) one = g_ptr_array_new();

@@ -24,6 +24,7 @@ typedef struct {
   gboolean learning;     /* the learner knows it */
   gboolean learn_ipv4, learn_ipv6;
   gboolean unreadable; /* its document is bad; nobody sees it but the kernel, where it is closed */
+  gboolean closing;    /* to be closed, whatever its binding says */
   gboolean doomed;     /* about to be unbound */
   /* what some of the above are to be once the kernel has taken it */
   NwfBinding *next;
@@ -93,6 +94,8 @@ NwfBinding *nwf_effective_closed(const NwfEnginePort *port);
  * batch. A port that cannot be compiled is an error if @strict and it was not closed already, else it is closed.
  * When it fails everything is as before. */
 gboolean nwf_install_ports(NwfEngine *engine, const GPtrArray *ports, gboolean strict, GError **error);
+/** Closes @ports, whatever their bindings say, until they are installed anew. */
+void nwf_install_closed(NwfEngine *engine, const GPtrArray *ports);
 /** All ports from nothing, as at the start: the kernel is read back, and nothing written when it holds this already. */
 gboolean nwf_install_all(NwfEngine *engine, gboolean strict, GError **error);
 /** Makes the kernel hold engine->table. */

@@ -5,7 +5,7 @@
  */
 #include "engine-help.h"
 
-#include "kernel/nflog.h"
+#include "engine/internal.h"
 
 #include <nwfilter-nft/model.h>
 
@@ -339,6 +339,25 @@ static void test_missing_device_is_bound_ahead(void) {
   bench_free(bench);
 }
 
+/* What the engine does when the kernel does not take a port's new addresses. */
+static void test_closed_until_installed_anew(void) {
+  Bench *bench = started();
+  g_autoptr(GError) error = NULL;
+  assert_done(bench_define(bench, FILTER("mine", UUID_A, DROP_ARP), &error), error);
+  assert_done(bench_bind(bench, "tap0", "mine", NULL, &error), error);
+  assert_done(bench_bind(bench, "tap1", "mine", NULL, &error), error);
+  g_autoptr(GPtrArray) ports = g_ptr_array_new();
+  nwf_engine_lock(bench->engine);
+  g_ptr_array_add(ports, nwf_engine_port(bench->engine, "tap0"));
+  nwf_install_closed(bench->engine, ports);
+  nwf_engine_unlock(bench->engine);
+  assert_filter_of("tap0", "closed MAC=52:54:00:00:00:01");
+  assert_filter_of("tap1", "mine MAC=52:54:00:00:00:01");
+  assert_done(bench_define(bench, FILTER("mine", UUID_A, DROP_RARP), &error), error);
+  assert_filter_of("tap0", "mine MAC=52:54:00:00:00:01");
+  bench_free(bench);
+}
+
 /* Somebody else reads the group of frames: only learning is lost. */
 static void test_without_frames(void) {
   Bench *bench = bench_new();
@@ -389,6 +408,7 @@ int main(int argc, char **argv) {
   g_test_add_func("/engine/reload-takes-over-files", test_reload);
   g_test_add_func("/engine/others-cannot-take-it-away", test_others_cannot_take_it_away);
   g_test_add_func("/engine/a-port-is-bound-before-its-device-is-there", test_missing_device_is_bound_ahead);
+  g_test_add_func("/engine/a-closed-port-opens-when-it-is-installed-anew", test_closed_until_installed_anew);
   g_test_add_func("/engine/without-frames-only-learning-is-lost", test_without_frames);
   g_test_add_func("/engine/many-edits-leave-the-same-table", test_many_edits);
   return g_test_run();
