@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /* Bringing ports into the table and the table into the kernel, whole or not at all. */
 #include "engine/internal.h"
+#include "ruleset/closing.h"
 
 /* --- one port into an edit --- */
 
@@ -136,8 +137,14 @@ static gboolean send_to_known(NwfEngine *engine, const GArray *changes) {
   return TRUE;
 }
 
+/* Changes that a frame could see half of take two commits, for which the table before them is needed as well. */
+static gboolean is_torn(const GArray *changes) {
+  g_autoptr(GHashTable) torn = nwf_changes_torn_ports(changes);
+  return torn != NULL;
+}
+
 static gboolean send_changes(NwfEngine *engine, const GArray *changes, GError **error) {
-  return changes->len == 0 || send_to_known(engine, changes) || send_table(engine, NULL, error);
+  return changes->len == 0 || (!is_torn(changes) && send_to_known(engine, changes)) || send_table(engine, NULL, error);
 }
 
 static gboolean try_ports(NwfEngine *engine, const GPtrArray *ports, gboolean strict, gboolean *again, GError **error) {
@@ -189,7 +196,8 @@ static gboolean send_all(NwfEngine *engine, const NwfRuleset *want, GError **err
     return send_whole(engine, want, NULL, error);
   nwf_ruleset_sort(engine->table);
   g_autoptr(GArray) changes = nwf_ruleset_diff(engine->table, want);
-  return changes->len == 0 || send_to_known(engine, changes) || send_whole(engine, want, NULL, error);
+  return changes->len == 0 || (!is_torn(changes) && send_to_known(engine, changes)) ||
+         send_whole(engine, want, NULL, error);
 }
 
 static gboolean try_all(NwfEngine *engine, const GPtrArray *ports, gboolean strict, gboolean *again, GError **error) {
