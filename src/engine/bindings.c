@@ -26,7 +26,7 @@ static void fill_head(NwfBindingHead *head, const NwfBinding *binding) {
 /* What cannot be read does not exist for anybody but the kernel. */
 static NwfEnginePort *port_or_error(const NwfEngine *engine, const char *name, GError **error) {
   NwfEnginePort *port = nwf_engine_port(engine, name);
-  if (port && !port->unreadable)
+  if (port && !port->unseen)
     return port;
   g_set_error(error, NWF_ENGINE_ERROR, NWF_ENGINE_ERROR_NO_BINDING, "no nwfilter binding for port dev '%s'", name);
   return NULL;
@@ -39,7 +39,7 @@ GArray *nwf_engine_bindings(NwfEngine *engine) {
   g_autoptr(GPtrArray) ports = nwf_engine_ports(engine);
   for (guint i = 0; i < ports->len; i++) {
     const NwfEnginePort *port = g_ptr_array_index(ports, i);
-    if (port->unreadable)
+    if (port->unseen)
       continue;
     NwfBindingHead head = {0};
     fill_head(&head, port->binding);
@@ -120,20 +120,31 @@ static gboolean bind_port(NwfEngine *engine, NwfEnginePort *port, gboolean keep_
   return FALSE;
 }
 
-/* A port whose document cannot be read is closed until this succeeds, and has a file that says so. */
-static gboolean bind(NwfEngine *engine, NwfBinding *binding, GError **error) {
-  NwfEnginePort *closed = nwf_engine_port(engine, binding->port);
-  if (closed && !closed->unreadable) {
-    g_set_error(error, NWF_ENGINE_ERROR, NWF_ENGINE_ERROR_EXISTS, "binding '%s' already exists", binding->port);
+static gboolean check_port(const NwfEngine *engine, const char *name, GError **error) {
+  const NwfEnginePort *port = nwf_engine_port(engine, name);
+  if (!port || port->unseen)
+    return nwf_link_check_name(name, error);
+  g_set_error(error, NWF_ENGINE_ERROR, NWF_ENGINE_ERROR_EXISTS, "binding '%s' already exists", name);
+  return FALSE;
+}
+
+/* A port that nobody sees is closed until this succeeds. If its document cannot be read, it has a file that says so. */
+static gboolean bind_new(NwfEngine *engine, NwfBinding *binding, GError **error) {
+  nwf_links_catch_up(engine);
+  if (!check_port(engine, binding->port, error)) {
     nwf_binding_free(binding);
     return FALSE;
   }
+  NwfEnginePort *closed = nwf_engine_port(engine, binding->port);
   if (closed)
     g_hash_table_steal(engine->ports, binding->port);
+  const NwfLink *link = nwf_links_by_name(engine->links, binding->port);
   NwfEnginePort *port = g_new0(NwfEnginePort, 1);
   port->binding = binding;
-  if (bind_port(engine, port, closed != NULL, error)) {
+  binding->index = link ? link->index : 0;
+  if (bind_port(engine, port, closed && closed->unseen == NWF_UNSEEN_UNREADABLE, error)) {
     nwf_engine_port_free(closed);
+    nwf_links_bound(engine, port->binding->port, TRUE);
     return TRUE;
   }
   nwf_engine_port_free(port);
@@ -144,7 +155,7 @@ static gboolean bind(NwfEngine *engine, NwfBinding *binding, GError **error) {
 
 gboolean nwf_engine_bind(NwfEngine *engine, NwfBinding *binding, GError **error) {
   nwf_engine_lock(engine);
-  gboolean ok = bind(engine, binding, error);
+  gboolean ok = bind_new(engine, binding, error);
   nwf_engine_unlock(engine);
   return ok;
 }
@@ -164,6 +175,7 @@ static gboolean unbind(NwfEngine *engine, const char *name, GError **error) {
   remove_binding(engine, name);
   forget_learned(engine, port);
   g_hash_table_remove(engine->ports, name);
+  nwf_links_bound(engine, name, FALSE);
   nwf_flows_cut(engine, g_steal_pointer(&flows));
   return TRUE;
 }

@@ -213,9 +213,9 @@ NwfBinding *nwf_effective_binding(NwfEngine *engine, NwfEnginePort *port, gboole
   const NwfBinding *binding = port->binding;
   NwfLearnPort learn = {0};
   gboolean none;
-  *own_filter = port->unreadable;
+  *own_filter = port->unseen != NWF_UNSEEN_NOT;
   port->next_learning = FALSE;
-  if (port->unreadable)
+  if (port->unseen)
     return nwf_effective_closed(port);
   g_autoptr(GPtrArray) missing = nwf_missing_variables(engine->filters, binding, error);
   if (!missing)

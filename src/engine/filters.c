@@ -108,7 +108,7 @@ static GPtrArray *ports_reaching(const NwfEngine *engine, const char *name, gboo
   GPtrArray *ports = g_ptr_array_new();
   for (guint i = 0; i < all->len; i++) {
     NwfEnginePort *port = g_ptr_array_index(all, i);
-    if ((!port->unreadable && reaches(engine, port->binding->filter, name, seen)) || (failed && port->failed))
+    if ((!port->unseen && reaches(engine, port->binding->filter, name, seen)) || (failed && port->failed))
       g_ptr_array_add(ports, port);
   }
   return ports;

@@ -6,6 +6,7 @@
 
 #include "engine/engine.h"
 #include "kernel/kernel.h"
+#include "kernel/links.h"
 #include "kernel/nflog.h"
 #include "kernel/watch.h"
 #include "learn/learn.h"
@@ -15,6 +16,14 @@
 /* Edits leave memory behind in a ruleset; after so many ports' worth of them it is compiled anew. Ours. */
 #define NWF_EDITS_MAX 1024
 
+/** Why nobody sees a port but the kernel, where it is closed. */
+typedef enum {
+  NWF_UNSEEN_NOT,        /* it has a binding, which everybody sees */
+  NWF_UNSEEN_UNREADABLE, /* its document is bad */
+  NWF_UNSEEN_UNBOUND,    /* its binding has just gone, and maybe another one is to follow */
+  NWF_UNSEEN_RENAMED,    /* it is what a bound interface is called now */
+} NwfUnseen;
+
 /** A bound port. */
 typedef struct {
   NwfBinding *binding;   /* as its document says */
@@ -23,9 +32,12 @@ typedef struct {
   gboolean failed;       /* it cannot be compiled, and is closed */
   gboolean learning;     /* the learner knows it */
   gboolean learn_ipv4, learn_ipv6;
-  gboolean unreadable; /* its document is bad; nobody sees it but the kernel, where it is closed */
-  gboolean closing;    /* to be closed, whatever its binding says */
-  gboolean doomed;     /* about to be unbound */
+  gboolean closing; /* to be closed, whatever its binding says */
+  gboolean doomed;  /* about to be unbound */
+  NwfUnseen unseen;
+  char *stands_for; /* NWF_UNSEEN_RENAMED: the name that was bound ... */
+  guint index;      /* ... of the interface with this index */
+  gint64 until;     /* where unseen: closed until then, by the monotonic clock; 0: no end */
   /* what some of the above are to be once the kernel has taken it */
   NwfBinding *next;
   gboolean next_own_filter, next_failed, next_learning;
@@ -37,6 +49,8 @@ typedef struct {
   GMainContext *context;
   GMainLoop *loop;
   GSource *expiry;
+  GSource *closed;     /* when ports are no longer to be closed ... */
+  gint64 closed_until; /* ... by the monotonic clock; 0: none is waiting */
   NwfKernelWatch *watch;
   NwfNflog *nflog;
   struct NwfFirewalld *firewalld;
@@ -60,6 +74,8 @@ struct NwfEngine {
   NwfRuleset *table; /* what the kernel holds */
   guint edits;       /* ports edited in it since it was compiled */
 
+  NwfLinks *links;
+  gboolean renamed; /* a name stands for another one, or did */
   NwfLearner *learner;
   struct NwfCutter *cutter; /* from the first flows to cut on; or NULL */
   NwfEvents events;
@@ -100,6 +116,29 @@ void nwf_install_closed(NwfEngine *engine, const GPtrArray *ports);
 gboolean nwf_install_all(NwfEngine *engine, gboolean strict, GError **error);
 /** Makes the kernel hold engine->table. */
 gboolean nwf_install_verify(NwfEngine *engine, guint *changes, GError **error);
+
+/* closed.c: ports that nobody sees */
+NwfEnginePort *nwf_closed_new(const char *name, NwfUnseen why);
+/** Takes the port out when it is installed the next time; adds it to @ports. */
+void nwf_closed_doom(NwfEnginePort *port, GPtrArray *ports);
+/** Installs @ports, of which those that are doomed are freed. What the kernel refuses is tried again. */
+void nwf_closed_settle(NwfEngine *engine, const GPtrArray *ports);
+/** It, whose time has been set, is to be taken out then. */
+void nwf_closed_await(NwfEngine *engine, const NwfEnginePort *port);
+/** When the first of them is due, on the engine's thread. */
+void nwf_closed_expire(NwfEngine *engine);
+/** The end of the grace of a port that is unbound now. */
+gint64 nwf_closed_grace(const NwfEngine *engine);
+
+/* links.c */
+/** Takes up what has become of interfaces since the last time: who needs to know what is so now calls it first. */
+void nwf_links_catch_up(NwfEngine *engine);
+/** Whether there is nothing that @binding is about: neither an interface of that name nor the one that had it. */
+gboolean nwf_links_is_gone(const NwfEngine *engine, const NwfBinding *binding);
+/** Closes the other names of interfaces that bindings are about, in memory; what is loaded is installed after it. */
+void nwf_links_find_renamed(NwfEngine *engine);
+/** @name is bound anew, or no longer: so are names that stand for it, the latter after the grace. */
+void nwf_links_bound(NwfEngine *engine, const char *name, gboolean bound);
 
 /* storage.c: no lock wanted, files only */
 gboolean nwf_storage_make_directory(const char *path, GError **error);
