@@ -162,19 +162,49 @@ gboolean nwf_engine_bind(NwfEngine *engine, NwfBinding *binding, GError **error)
 
 /* --- unbind --- */
 
+/* libvirt gives a running guest's port another filter by deleting its binding and making a new one: so it stays closed
+ * for a moment. NULL: there is no interface, or there is to be no moment. */
+static NwfEnginePort *closed_for_a_moment(const NwfEngine *engine, const char *name) {
+  if (!engine->config.unbind_grace || !nwf_links_by_name(engine->links, name))
+    return NULL;
+  NwfEnginePort *closed = nwf_closed_new(name, NWF_UNSEEN_UNBOUND);
+  closed->until = nwf_closed_grace(engine);
+  return closed;
+}
+
+static gboolean take_out(NwfEngine *engine, NwfEnginePort *port, GError **error) {
+  port->doomed = TRUE;
+  gboolean ok = install_one(engine, port, error);
+  port->doomed = FALSE;
+  if (ok)
+    g_hash_table_steal(engine->ports, port->binding->port);
+  return ok;
+}
+
+static gboolean exchange(NwfEngine *engine, NwfEnginePort *port, NwfEnginePort *closed, GError **error) {
+  g_hash_table_steal(engine->ports, port->binding->port);
+  g_hash_table_insert(engine->ports, closed->binding->port, closed);
+  if (install_one(engine, closed, error)) {
+    nwf_closed_await(engine, closed);
+    return TRUE;
+  }
+  g_hash_table_remove(engine->ports, closed->binding->port);
+  g_hash_table_insert(engine->ports, port->binding->port, port);
+  return FALSE;
+}
+
 static gboolean unbind(NwfEngine *engine, const char *name, GError **error) {
+  nwf_links_catch_up(engine);
   NwfEnginePort *port = port_or_error(engine, name, error);
   if (!port)
     return FALSE;
   g_autoptr(GArray) flows = engine->config.keep_flows ? NULL : nwf_flows_of(engine, port);
-  port->doomed = TRUE;
-  if (!install_one(engine, port, error)) {
-    port->doomed = FALSE;
+  NwfEnginePort *closed = closed_for_a_moment(engine, name);
+  if (!(closed ? exchange(engine, port, closed, error) : take_out(engine, port, error)))
     return FALSE;
-  }
   remove_binding(engine, name);
   forget_learned(engine, port);
-  g_hash_table_remove(engine->ports, name);
+  nwf_engine_port_free(port);
   nwf_links_bound(engine, name, FALSE);
   nwf_flows_cut(engine, g_steal_pointer(&flows));
   return TRUE;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /**
- * Bound interfaces that get other names, and names that are not interfaces' own.
+ * Bound interfaces that get other names, names that are not interfaces' own, and interfaces that are no longer bound.
  */
 #include "engine-help.h"
 #include "lab.h"
@@ -21,9 +21,11 @@ typedef struct {
   Lab *lab;
 } Fixture;
 
-static void start(Fixture *fixture, gconstpointer data) {
+/* @grace: milliseconds, as a pointer. */
+static void start(Fixture *fixture, gconstpointer grace) {
   g_autoptr(GError) error = NULL;
   fixture->bench = bench_new();
+  fixture->bench->config.unbind_grace = GPOINTER_TO_UINT(grace);
   fixture->lab = lab_new_here(names, G_N_ELEMENTS(names), &error);
   g_assert_no_error(error);
   bench_stock_filters(fixture->bench);
@@ -32,7 +34,7 @@ static void start(Fixture *fixture, gconstpointer data) {
   g_assert_no_error(error);
 }
 
-static void stop(Fixture *fixture, gconstpointer data) {
+static void stop(Fixture *fixture, gconstpointer grace) {
   lab_free(fixture->lab);
   bench_free(fixture->bench);
 }
@@ -74,7 +76,7 @@ static void assert_no_binding(const Fixture *fixture, const char *port) {
   g_assert_error(error, NWF_ENGINE_ERROR, NWF_ENGINE_ERROR_NO_BINDING);
 }
 
-static void test_renamed(Fixture *fixture, gconstpointer data) {
+static void test_renamed(Fixture *fixture, gconstpointer grace) {
   g_assert_false(spoofed_arrives(fixture));
   run("ip link set tap0 name other");
   bench_await(fixture->bench, "bound as tap0, was renamed to other");
@@ -85,7 +87,7 @@ static void test_renamed(Fixture *fixture, gconstpointer data) {
   assert_no_binding(fixture, "other");
 }
 
-static void test_renamed_again_and_back(Fixture *fixture, gconstpointer data) {
+static void test_renamed_again_and_back(Fixture *fixture, gconstpointer grace) {
   run("ip link set tap0 name other");
   bench_await(fixture->bench, "renamed to other");
   run("ip link set other name third");
@@ -101,7 +103,7 @@ static void test_renamed_again_and_back(Fixture *fixture, gconstpointer data) {
   g_assert_false(spoofed_arrives(fixture));
 }
 
-static void test_gone(Fixture *fixture, gconstpointer data) {
+static void test_gone(Fixture *fixture, gconstpointer grace) {
   run("ip tuntap add d0 mode tap");
   g_autoptr(GError) error = NULL;
   bench_bind(fixture->bench, "d0", "clean-traffic", IP, &error);
@@ -114,7 +116,7 @@ static void test_gone(Fixture *fixture, gconstpointer data) {
   assert_filter_of("d0", BOUND);
 }
 
-static void test_new_name_is_bound(Fixture *fixture, gconstpointer data) {
+static void test_new_name_is_bound(Fixture *fixture, gconstpointer grace) {
   g_autoptr(GError) error = NULL;
   run("ip link set tap0 name other");
   bench_await(fixture->bench, "renamed to other");
@@ -128,7 +130,7 @@ static void test_new_name_is_bound(Fixture *fixture, gconstpointer data) {
   assert_filter_of("tap0", BOUND);
 }
 
-static void test_refused_binding_leaves_it_closed(Fixture *fixture, gconstpointer data) {
+static void test_refused_binding_leaves_it_closed(Fixture *fixture, gconstpointer grace) {
   g_autoptr(GError) error = NULL;
   g_autofree char *path = bench_binding_path(fixture->bench, "other");
   run("ip link set tap0 name other");
@@ -138,7 +140,7 @@ static void test_refused_binding_leaves_it_closed(Fixture *fixture, gconstpointe
   g_assert_false(g_file_test(path, G_FILE_TEST_EXISTS));
 }
 
-static void test_unbound_while_renamed(Fixture *fixture, gconstpointer data) {
+static void test_unbound_while_renamed(Fixture *fixture, gconstpointer grace) {
   g_autoptr(GError) error = NULL;
   run("ip link set tap0 name other");
   bench_await(fixture->bench, "renamed to other");
@@ -147,7 +149,7 @@ static void test_unbound_while_renamed(Fixture *fixture, gconstpointer data) {
   assert_filter_of("other", NULL);
 }
 
-static void test_restarted_while_renamed(Fixture *fixture, gconstpointer data) {
+static void test_restarted_while_renamed(Fixture *fixture, gconstpointer grace) {
   run("ip link set tap0 name other");
   bench_await(fixture->bench, "renamed to other");
   restart(fixture, "true");
@@ -156,7 +158,7 @@ static void test_restarted_while_renamed(Fixture *fixture, gconstpointer data) {
   g_assert_cmpuint(n_bindings(fixture), ==, 1);
 }
 
-static void test_renamed_meanwhile(Fixture *fixture, gconstpointer data) {
+static void test_renamed_meanwhile(Fixture *fixture, gconstpointer grace) {
   restart(fixture, "ip link set tap0 name other");
   bench_await(fixture->bench, "bound as tap0, was renamed to other");
   assert_filter_of("other", "closed ");
@@ -166,7 +168,7 @@ static void test_renamed_meanwhile(Fixture *fixture, gconstpointer data) {
   assert_filter_of("tap0", BOUND);
 }
 
-static void test_altname_is_refused(Fixture *fixture, gconstpointer data) {
+static void test_altname_is_refused(Fixture *fixture, gconstpointer grace) {
   g_autoptr(GError) error = NULL;
   run("ip link property add dev uplink altname second");
   g_assert_false(bench_bind(fixture->bench, "second", "clean-traffic", IP, &error));
@@ -176,7 +178,7 @@ static void test_altname_is_refused(Fixture *fixture, gconstpointer data) {
 }
 
 /* As binding did not refuse it in earlier versions, or the name was not one yet. */
-static void test_altname_from_a_file(Fixture *fixture, gconstpointer data) {
+static void test_altname_from_a_file(Fixture *fixture, gconstpointer grace) {
   g_autoptr(GError) error = NULL;
   restart(fixture, "ip link set tap0 name other && ip link property add dev other altname tap0");
   bench_await(fixture->bench, "bound as tap0, was renamed to other");
@@ -186,9 +188,114 @@ static void test_altname_from_a_file(Fixture *fixture, gconstpointer data) {
   bench_await(fixture->bench, "other is no longer closed");
 }
 
+/* --- interfaces that are no longer bound --- */
+
+static void unbind(Fixture *fixture, const char *port) {
+  g_autoptr(GError) error = NULL;
+  nwf_engine_unbind(fixture->bench->engine, port, &error);
+  g_assert_no_error(error);
+}
+
+static void test_closed_when_unbound(Fixture *fixture, gconstpointer grace) {
+  g_autoptr(GError) error = NULL;
+  g_autofree char *path = bench_binding_path(fixture->bench, "tap0");
+  unbind(fixture, "tap0");
+  assert_filter_of("tap0", "closed ");
+  g_assert_false(spoofed_arrives(fixture));
+  g_assert_cmpuint(n_bindings(fixture), ==, 0);
+  g_assert_false(g_file_test(path, G_FILE_TEST_EXISTS));
+  assert_no_binding(fixture, "tap0");
+  bench_bind(fixture->bench, "tap0", "clean-traffic", IP, &error);
+  g_assert_no_error(error);
+  assert_filter_of("tap0", BOUND);
+}
+
+static void test_open_after_the_grace(Fixture *fixture, gconstpointer grace) {
+  unbind(fixture, "tap0");
+  bench_await(fixture->bench, "tap0 is no longer closed");
+  assert_filter_of("tap0", NULL);
+  g_assert_true(spoofed_arrives(fixture));
+}
+
+/* Bound again, it is not opened when the grace would have ended. */
+static void test_bound_again_within_the_grace(Fixture *fixture, gconstpointer grace) {
+  g_autoptr(GError) error = NULL;
+  unbind(fixture, "tap0");
+  bench_bind(fixture->bench, "tap0", "clean-traffic", IP, &error);
+  g_assert_no_error(error);
+  run("ip tuntap add d0 mode tap");
+  bench_bind(fixture->bench, "d0", "clean-traffic", IP, &error);
+  g_assert_no_error(error);
+  unbind(fixture, "d0"); /* ends later */
+  bench_await(fixture->bench, "d0 is no longer closed");
+  assert_filter_of("tap0", BOUND);
+  g_assert_false(spoofed_arrives(fixture));
+}
+
+static void test_interface_goes_within_the_grace(Fixture *fixture, gconstpointer grace) {
+  g_autoptr(GError) error = NULL;
+  run("ip tuntap add d0 mode tap");
+  bench_bind(fixture->bench, "d0", "clean-traffic", IP, &error);
+  g_assert_no_error(error);
+  unbind(fixture, "d0");
+  assert_filter_of("d0", "closed ");
+  run("ip link del d0");
+  bench_await(fixture->bench, "d0 is no longer closed");
+  assert_filter_of("d0", NULL);
+}
+
+static void test_no_interface(Fixture *fixture, gconstpointer grace) {
+  g_autoptr(GError) error = NULL;
+  bench_bind(fixture->bench, "nobody", "clean-traffic", IP, &error);
+  g_assert_no_error(error);
+  unbind(fixture, "nobody");
+  assert_filter_of("nobody", NULL);
+}
+
+static void test_refused_within_the_grace(Fixture *fixture, gconstpointer grace) {
+  g_autofree char *path = bench_binding_path(fixture->bench, "tap0");
+  unbind(fixture, "tap0");
+  g_assert_false(bench_bind(fixture->bench, "tap0", "no-such-filter", NULL, NULL));
+  assert_filter_of("tap0", "closed ");
+  g_assert_false(g_file_test(path, G_FILE_TEST_EXISTS));
+}
+
+static void test_restarted_within_the_grace(Fixture *fixture, gconstpointer grace) {
+  unbind(fixture, "tap0");
+  restart(fixture, "true");
+  assert_filter_of("tap0", NULL);
+}
+
+static void test_renamed_within_the_grace(Fixture *fixture, gconstpointer grace) {
+  unbind(fixture, "tap0");
+  run("ip link set tap0 name other");
+  bench_await(fixture->bench, "bound as tap0, was renamed to other");
+  assert_filter_of("other", "closed ");
+  g_assert_false(spoofed_arrives(fixture));
+}
+
+static void test_unbound_and_bound_while_renamed(Fixture *fixture, gconstpointer grace) {
+  g_autoptr(GError) error = NULL;
+  run("ip link set tap0 name other");
+  bench_await(fixture->bench, "renamed to other");
+  unbind(fixture, "tap0");
+  assert_filter_of("tap0", NULL);
+  bench_bind(fixture->bench, "tap0", "clean-traffic", IP, &error);
+  g_assert_no_error(error);
+  run("ip tuntap add d0 mode tap");
+  bench_bind(fixture->bench, "d0", "clean-traffic", IP, &error);
+  g_assert_no_error(error);
+  unbind(fixture, "d0");
+  bench_await(fixture->bench, "d0 is no longer closed");
+  assert_filter_of("other", "closed ");
+}
+
 int main(int argc, char **argv) {
   g_test_init(&argc, &argv, NULL);
-#define TEST(name, function) g_test_add("/links/" name, Fixture, NULL, start, function, stop)
+#define TEST_GRACE(name, grace, function)                                                                              \
+  g_test_add("/links/" name, Fixture, GUINT_TO_POINTER(grace), start, function, stop)
+#define TEST(name, function) TEST_GRACE(name, 0, function)
+#define HOUR 3600000
   TEST("a-renamed-interface-is-closed-under-its-new-name", test_renamed);
   TEST("it-stays-closed-under-a-third-and-is-bound-under-its-own", test_renamed_again_and_back);
   TEST("when-it-is-gone-its-name-is-free", test_gone);
@@ -199,5 +306,14 @@ int main(int argc, char **argv) {
   TEST("renamed-while-nobody-looked-it-is-closed-at-the-start", test_renamed_meanwhile);
   TEST("an-alternative-name-is-not-bound", test_altname_is_refused);
   TEST("a-binding-of-an-alternative-name-closes-the-interface", test_altname_from_a_file);
+  TEST_GRACE("unbound-it-is-closed-until-it-is-bound-again", HOUR, test_closed_when_unbound);
+  TEST_GRACE("unbound-it-is-open-after-the-grace", 1, test_open_after_the_grace);
+  TEST_GRACE("bound-again-within-the-grace-it-stays-bound", 1, test_bound_again_within_the_grace);
+  TEST_GRACE("the-grace-ends-with-the-interface", HOUR, test_interface_goes_within_the_grace);
+  TEST_GRACE("without-an-interface-there-is-no-grace", HOUR, test_no_interface);
+  TEST_GRACE("a-refused-binding-does-not-open-it", HOUR, test_refused_within_the_grace);
+  TEST_GRACE("a-restart-ends-the-grace", HOUR, test_restarted_within_the_grace);
+  TEST_GRACE("renamed-within-the-grace-it-stays-closed", HOUR, test_renamed_within_the_grace);
+  TEST_GRACE("unbound-and-bound-while-renamed-it-stays-closed", 1, test_unbound_and_bound_while_renamed);
   return g_test_run();
 }
