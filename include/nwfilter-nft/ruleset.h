@@ -318,6 +318,8 @@ GArray *nwf_ruleset_port_infos(const NwfRuleset *ruleset);
 /** What of the kernel's features the ruleset's rules use (NwfFeatures). */
 guint nwf_ruleset_features(const NwfRuleset *ruleset);
 guint nwf_chain_features(const NwfChain *chain);
+/** The same of the rules that the port's frames come to. */
+guint nwf_ruleset_port_features(NwfRuleset *ruleset, const char *port);
 
 /** Fields count by their place in the frame, not by their name, here and in nwf_chain_equal. */
 gboolean nwf_expr_equal(const NwfExpr *a, const NwfExpr *b);

@@ -198,7 +198,9 @@ static gboolean unbind(NwfEngine *engine, const char *name, GError **error) {
   NwfEnginePort *port = port_or_error(engine, name, error);
   if (!port)
     return FALSE;
-  g_autoptr(GArray) flows = engine->config.keep_flows ? NULL : nwf_flows_of(engine, port);
+  g_autoptr(GPtrArray) one = g_ptr_array_new();
+  g_ptr_array_add(one, port);
+  g_autoptr(NwfFlows) flows = engine->config.keep_flows ? NULL : nwf_flows_of(engine, one);
   NwfEnginePort *closed = closed_for_a_moment(engine, name);
   if (!(closed ? exchange(engine, port, closed, error) : take_out(engine, port, error)))
     return FALSE;

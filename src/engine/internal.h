@@ -162,10 +162,13 @@ void nwf_load_index(NwfEngine *engine);
 
 /* flows.c */
 typedef struct NwfCutter NwfCutter;
-/** Remembers which addresses the port has, to cut their flows later (NULL: none, or not wanted). */
-GArray *nwf_flows_of(const NwfEngine *engine, const NwfEnginePort *port);
-/** Cuts them, sooner or later, on a thread of its own; takes @addresses, which may be NULL. */
-void nwf_flows_cut(NwfEngine *engine, GArray *addresses);
+typedef struct NwfFlows NwfFlows;
+/** Remembers whose connections are to be cut when @ports (of NwfEnginePort *) have lost their present rules; NULL:
+ * nobody's. */
+NwfFlows *nwf_flows_of(const NwfEngine *engine, const GPtrArray *ports);
+void nwf_flows_free(NwfFlows *flows);
+/** Cuts them, sooner or later, on a thread of its own; takes @flows, which may be NULL. */
+void nwf_flows_cut(NwfEngine *engine, NwfFlows *flows);
 /** Waits until all are cut; without the lock. */
 void nwf_flows_stop(NwfEngine *engine);
 
@@ -179,3 +182,5 @@ void nwf_events_rearm(NwfEngine *engine);
 typedef struct NwfFirewalld NwfFirewalld;
 NwfFirewalld *nwf_firewalld_new(NwfEngine *engine, GMainContext *context);
 void nwf_firewalld_free(NwfFirewalld *firewalld);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(NwfFlows, nwf_flows_free)
