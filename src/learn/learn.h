@@ -78,7 +78,7 @@ void nwf_learner_remove_port(NwfLearner *learner, const char *port, gboolean for
 
 /** What is known of the port now, of NwfLearned, in the order in which it was learned; the caller frees the array. */
 GArray *nwf_learner_addresses(const NwfLearner *learner, const char *port);
-/** What the port may do as long as it has no IPv4 address. NWF_LEARN_ANY: send ARP and IPv4 from its own MAC.
+/** What the port may do as long as it has no IPv4 address. NWF_LEARN_ANY: teach one by ARP and IPv4 from its own MAC.
  * NWF_LEARN_DHCP: DHCP only. The latter also holds under `any` once a lease has ended, or guests could free themselves
  * of their filter by giving their lease back. */
 NwfLearnMethod nwf_learner_phase(const NwfLearner *learner, const char *port);

@@ -80,16 +80,24 @@ static void udp(Frame *frame, guint16 from, guint16 to) {
   put32(frame, 0);
 }
 
-Frame frame_arp(const guint8 mac[6], const char *address) {
+static Frame arp_request(const guint8 mac[6], const char *sender, const char *address) {
   static const guint8 zero[6];
   Frame frame = {.length = 0};
   ethernet(&frame, everybody, mac, 0x0806);
   put(&frame, (const guint8[]){0, 1, 8, 0, 6, 4, 0, 1}, 8);
   put(&frame, mac, 6);
-  put_address(&frame, AF_INET, address);
+  put_address(&frame, AF_INET, sender);
   put(&frame, zero, 6);
   put_address(&frame, AF_INET, address);
   return frame;
+}
+
+Frame frame_arp(const guint8 mac[6], const char *address) {
+  return arp_request(mac, address, address);
+}
+
+Frame frame_arp_probe(const guint8 mac[6], const char *address) {
+  return arp_request(mac, NULL, address);
 }
 
 Frame frame_udp(const guint8 mac[6], const guint8 to[6], const char *from, const char *destination) {

@@ -28,6 +28,8 @@ enum { DHCP_DISCOVER = 1, DHCP_OFFER, DHCP_REQUEST, DHCP_DECLINE, DHCP_ACK, DHCP
 
 /** A gratuitous ARP request for @address. */
 Frame frame_arp(const guint8 mac[6], const char *address);
+/** Asks whether anybody has @address, from 0.0.0.0 (RFC 5227). */
+Frame frame_arp_probe(const guint8 mac[6], const char *address);
 /** An IPv4 UDP packet to a port that nobody has. */
 Frame frame_udp(const guint8 mac[6], const guint8 to[6], const char *from, const char *destination);
 Frame frame_dhcp(const Dhcp *dhcp);

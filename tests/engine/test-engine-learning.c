@@ -86,8 +86,9 @@ static void test_any_by_arp(Fixture *fixture, gconstpointer data) {
   assert_filter_begins("tap0", "learning-any");
   g_assert_false(passes(fixture, 0, frame_udp6(mac0, mac1, "fe80::1", "fe80::2")));
   g_assert_false(passes(fixture, 0, frame_arp(mac1, "10.0.0.1"))); /* of another's MAC; teaches nothing */
-  g_assert_true(passes(fixture, 0, frame_arp(mac0, "10.0.0.1")));
+  g_assert_false(passes(fixture, 0, frame_arp(mac0, "10.0.0.1"))); /* teaches, and is lost */
   await_address(fixture, 0, "10.0.0.1");
+  g_assert_true(passes(fixture, 0, frame_arp(mac0, "10.0.0.1")));
   g_assert_true(passes(fixture, 0, udp_from(0, "10.0.0.1")));
   g_assert_false(passes(fixture, 0, udp_from(0, "10.0.0.2")));
   g_assert_false(passes(fixture, 0, frame_arp(mac0, "10.0.0.2")));
@@ -131,6 +132,43 @@ static void test_first_claim_holds(Fixture *fixture, gconstpointer data) {
   bench_await(fixture->bench, "10.0.0.1");
   send(fixture, 1, frame_arp(mac1, "10.0.0.2"));
   await_address(fixture, 1, "10.0.0.2");
+}
+
+/* A guest that uses what another has is not let out with it, however often it claims it: also when there are more
+ * frames than are copied, and when nobody reads the copies. */
+static void test_refused_claims_pass_nothing(Fixture *fixture, gconstpointer data) {
+  bind_tap(fixture, 0, "clean-traffic", NULL);
+  bind_tap(fixture, 1, "clean-traffic", NULL);
+  send(fixture, 0, frame_arp(mac0, "10.0.0.1"));
+  await_address(fixture, 0, "10.0.0.1");
+  guint passed = 0;
+  for (guint i = 0; i < 300; i++) {
+    if (i == 200)
+      bench_stop(fixture->bench);
+    passed += passes(fixture, 1, frame_arp(mac1, "10.0.0.1"));
+    passed += passes(fixture, 1, udp_from(1, "10.0.0.1"));
+  }
+  g_assert_cmpuint(passed, ==, 0);
+  bench_start(fixture->bench);
+  /* its flood has used up what is copied of it, so its own address has to wait */
+  while (!passes(fixture, 1, udp_from(1, "10.0.0.2")))
+    send(fixture, 1, frame_arp(mac1, "10.0.0.2"));
+  g_assert_false(passes(fixture, 1, udp_from(1, "10.0.0.1")));
+}
+
+/* What names no address passes: a client that asks a DHCP server, and who asks whether an address is free. */
+static void test_any_before_an_address(Fixture *fixture, gconstpointer data) {
+  bind_tap(fixture, 0, "clean-traffic", NULL);
+  Dhcp discover = {.type = DHCP_DISCOVER, .xid = 1}, renewal = {.type = DHCP_REQUEST, .xid = 2, .ciaddr = "0.0.0.0"};
+  memcpy(discover.guest, mac0, 6);
+  memcpy(renewal.guest, mac1, 6);
+  g_assert_true(passes(fixture, 0, frame_dhcp(&discover)));
+  g_assert_false(passes(fixture, 0, frame_dhcp(&renewal))); /* of another's MAC */
+  g_assert_true(passes(fixture, 0, frame_arp_probe(mac0, "10.0.0.1")));
+  g_assert_false(passes(fixture, 0, frame_arp_probe(mac1, "10.0.0.1")));
+  g_assert_false(passes(fixture, 0, udp_from(0, "0.0.0.0")));
+  g_assert_false(passes(fixture, 0, udp_from(0, "224.0.0.1")));
+  assert_filter_begins("tap0", "learning-any");
 }
 
 static Dhcp request_of(guint tap, const char *address) {
@@ -240,6 +278,8 @@ int main(int argc, char **argv) {
   ADD("what-was-learned-survives-a-restart", test_learned_survives_restart);
   ADD("what-was-unbound-is-forgotten", test_unbound_is_forgotten);
   ADD("the-first-who-claims-an-address-keeps-it", test_first_claim_holds);
+  ADD("refused-claims-pass-nothing", test_refused_claims_pass_nothing);
+  ADD("what-names-no-address-passes-before-one-is-known", test_any_before_an_address);
   ADD("a-lease-opens-and-its-end-closes", test_dhcp);
   ADD("a-rogue-server-is-not-believed", test_rogue_server);
   ADD("a-release-closes", test_release);
