@@ -15,7 +15,7 @@
 #define CLIENT_PORT 68
 
 NwfTransaction *nwf_transaction_find(NwfTransaction *transactions, guint32 xid, gint64 now) {
-  for (guint i = 0; i < NWF_TRANSACTIONS; i++) {
+  for (guint i = 0; transactions && i < NWF_TRANSACTIONS; i++) {
     NwfTransaction *transaction = &transactions[i];
     if (transaction->used && transaction->xid == xid)
       return now - transaction->at <= NWF_TRANSACTION_SECONDS && now >= transaction->at ? transaction : NULL;
@@ -23,10 +23,12 @@ NwfTransaction *nwf_transaction_find(NwfTransaction *transactions, guint32 xid, 
   return NULL;
 }
 
-NwfTransaction *nwf_transaction_start(NwfTransaction *transactions, guint32 xid, gint64 now) {
-  NwfTransaction *best = &transactions[0];
+NwfTransaction *nwf_transaction_start(NwfTransaction **transactions, guint32 xid, gint64 now) {
+  if (!*transactions)
+    *transactions = g_new0(NwfTransaction, NWF_TRANSACTIONS);
+  NwfTransaction *best = &(*transactions)[0];
   for (guint i = 0; i < NWF_TRANSACTIONS; i++) {
-    NwfTransaction *transaction = &transactions[i];
+    NwfTransaction *transaction = &(*transactions)[i];
     if (transaction->used && transaction->xid == xid) {
       best = transaction;
       break;
@@ -59,7 +61,7 @@ static gboolean is_zero(const guint8 *address) {
 
 /* REQUEST, or DISCOVER of a client that takes an ACK at once (RFC 4039). */
 static void note_request(NwfLearner *learner, NwfMemory *memory, const NwfDhcp4 *message) {
-  NwfTransaction *transaction = nwf_transaction_start(memory->transactions4, message->xid, learner->now);
+  NwfTransaction *transaction = nwf_transaction_start(&memory->transactions4, message->xid, learner->now);
   transaction->rapid = message->type == NWF_DHCP4_DISCOVER;
   const guint8 *requested = message->requested ? message->requested : message->ciaddr;
   memcpy(transaction->requested, requested, 4);

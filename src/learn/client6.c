@@ -20,10 +20,9 @@ static guint64 hash_duid(const NwfDhcp6 *message) {
 }
 
 static NwfLearned learned_of(const NwfDhcp6Address *address) {
-  NwfLearned learned = {.ipv6 = TRUE, .prefix = address->prefix, .how = NWF_LEARNED_DHCPV6};
+  NwfLearned learned = {.ipv6 = TRUE, .how = NWF_LEARNED_DHCPV6};
   memcpy(learned.address, address->address, 16);
-  for (guint bit = address->prefix; bit < 128; bit++)
-    learned.address[bit / 8] &= (guint8) ~(0x80 >> bit % 8);
+  nwf_learned_set_prefix(&learned, address->prefix);
   return learned;
 }
 
@@ -37,7 +36,7 @@ static gboolean from_client(NwfLearner *learner, NwfMemory *memory, const NwfDhc
   case NWF_DHCP6_REQUEST:
   case NWF_DHCP6_RENEW:
   case NWF_DHCP6_REBIND: {
-    NwfTransaction *transaction = nwf_transaction_start(memory->transactions6, message->xid, learner->now);
+    NwfTransaction *transaction = nwf_transaction_start(&memory->transactions6, message->xid, learner->now);
     transaction->rapid = message->type == NWF_DHCP6_SOLICIT;
     transaction->client = hash_duid(message);
     return FALSE;

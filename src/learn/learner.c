@@ -7,25 +7,16 @@
 
 #define UDP 17 /* IANA */
 
-static guint address_hash(gconstpointer data) {
-  const NwfLearned *learned = data;
-  guint hash = learned->prefix;
-  for (guint i = 0; i < (learned->ipv6 ? 16 : 4); i++)
-    hash = hash * 33 + learned->address[i];
-  return hash;
-}
-
-static gboolean address_equal(gconstpointer a, gconstpointer b) {
-  return nwf_learned_same_address(a, b);
-}
-
 NwfLearner *nwf_learner_new(const NwfLearnConfig *config, gint64 now) {
   NwfLearner *learner = g_new0(NwfLearner, 1);
   learner->config = *config;
   learner->config.lease_file = learner->lease_file = g_strdup(config->lease_file);
   learner->config.state_dir = learner->state_dir = g_strdup(config->state_dir);
   learner->ports = g_hash_table_new(g_str_hash, g_str_equal);
-  learner->claims = g_hash_table_new(address_hash, address_equal);
+  learner->given = g_hash_table_new(g_str_hash, g_str_equal);
+  learner->networks = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+  learner->changed = g_ptr_array_new_with_free_func(g_free);
+  nwf_claims_init(&learner->claims);
   learner->now = now;
   nwf_expiry_init(&learner->expiry);
   if (learner->lease_file)
@@ -33,16 +24,23 @@ NwfLearner *nwf_learner_new(const NwfLearnConfig *config, gint64 now) {
   return learner;
 }
 
+static void free_memories(NwfLearner *learner, GHashTable *memories) {
+  GHashTableIter iter;
+  gpointer memory;
+  g_hash_table_iter_init(&iter, memories);
+  while (g_hash_table_iter_next(&iter, NULL, &memory))
+    nwf_memory_free(learner, memory);
+  g_hash_table_unref(memories);
+}
+
 void nwf_learner_free(NwfLearner *learner) {
   if (!learner)
     return;
-  GHashTableIter iter;
-  gpointer memory;
-  g_hash_table_iter_init(&iter, learner->ports);
-  while (g_hash_table_iter_next(&iter, NULL, &memory))
-    nwf_memory_free(learner, memory);
-  g_hash_table_unref(learner->ports);
-  g_hash_table_unref(learner->claims);
+  free_memories(learner, learner->ports);
+  free_memories(learner, learner->given);
+  g_hash_table_unref(learner->networks);
+  g_ptr_array_unref(learner->changed);
+  nwf_claims_clear(&learner->claims);
   nwf_expiry_clear(&learner->expiry);
   nwf_leases_free(learner->leases, learner->now);
   g_free(learner->lease_file);
@@ -74,6 +72,7 @@ void nwf_learner_add_port(NwfLearner *learner, const NwfLearnPort *port, gint64 
       nwf_learn_log(&learner->config, NWF_LEARN_LOG_WARNING, "%s: %s", port->port, error->message);
   }
   NwfMemory *memory = nwf_memory_new(port);
+  memory->network = nwf_network_of(learner, port->port);
   g_hash_table_insert(learner->ports, memory->port, memory);
   nwf_memory_restore(learner, memory, known ? &state : NULL);
 }
@@ -82,6 +81,8 @@ void nwf_learner_remove_port(NwfLearner *learner, const char *port, gboolean for
   NwfMemory *memory = lookup(learner, port);
   if (memory)
     drop(learner, memory);
+  if (forget)
+    nwf_given_forget(learner, port);
   if (forget && learner->config.state_dir)
     nwf_state_remove(learner->config.state_dir, port);
 }
@@ -191,12 +192,18 @@ gboolean nwf_learner_frame(NwfLearner *learner, const char *port, gboolean from_
 
 gint64 nwf_learner_next_expiry(const NwfLearner *learner) {
   const NwfExpiryNode *first = nwf_expiry_first(&learner->expiry);
+  if (learner->changed->len)
+    return learner->now;
   return first ? first->until : 0;
 }
 
 GPtrArray *nwf_learner_expire(NwfLearner *learner, gint64 now) {
   learner->now = now;
   GPtrArray *ports = NULL;
+  if (learner->changed->len) {
+    ports = learner->changed;
+    learner->changed = g_ptr_array_new_with_free_func(g_free);
+  }
   NwfExpiryNode *first;
   while ((first = nwf_expiry_first(&learner->expiry)) && first->until <= now) {
     NwfMemoryEntry *entry = (NwfMemoryEntry *)first;
@@ -207,7 +214,10 @@ GPtrArray *nwf_learner_expire(NwfLearner *learner, gint64 now) {
     if (!g_ptr_array_find_with_equal_func(ports, memory->port, g_str_equal, NULL))
       g_ptr_array_add(ports, g_strdup(memory->port));
   }
-  for (guint i = 0; ports && i < ports->len; i++)
-    nwf_memory_save(learner, lookup(learner, g_ptr_array_index(ports, i)));
+  for (guint i = 0; ports && i < ports->len; i++) {
+    NwfMemory *memory = lookup(learner, g_ptr_array_index(ports, i));
+    if (memory) /* it may be gone since it lost an address */
+      nwf_memory_save(learner, memory);
+  }
   return ports;
 }

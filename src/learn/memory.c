@@ -118,8 +118,7 @@ gboolean nwf_memory_has_ipv4(const NwfMemory *memory) {
 /* Out of the tables of all ports, not out of the port's list. */
 static void unlink_entry(NwfLearner *learner, NwfMemoryEntry *entry) {
   nwf_expiry_set(&learner->expiry, &entry->expiry, 0);
-  if (g_hash_table_lookup(learner->claims, &entry->learned) == entry)
-    g_hash_table_remove(learner->claims, &entry->learned);
+  nwf_claims_remove(&learner->claims, entry);
 }
 
 void nwf_memory_free(NwfLearner *learner, NwfMemory *memory) {
@@ -128,6 +127,8 @@ void nwf_memory_free(NwfLearner *learner, NwfMemory *memory) {
   g_ptr_array_unref(memory->entries);
   g_clear_pointer(&memory->servers4, g_array_unref);
   g_clear_pointer(&memory->servers6, g_array_unref);
+  g_free(memory->transactions4);
+  g_free(memory->transactions6);
   g_free(memory);
 }
 
@@ -141,11 +142,27 @@ static void keep_lease(NwfLearner *learner, const NwfMemoryEntry *entry) {
   nwf_leases_put(learner->leases, &memory->key, &lease, learner->now);
 }
 
+static void take_out(NwfLearner *learner, NwfMemoryEntry *entry) {
+  NwfMemory *memory = entry->memory;
+  unlink_entry(learner, entry);
+  g_ptr_array_remove(memory->entries, entry);
+  memory->dirty = TRUE;
+}
+
+void nwf_memory_lose(NwfLearner *learner, NwfMemoryEntry *entry, const char *winner) {
+  NwfMemory *memory = entry->memory;
+  g_autofree char *text = nwf_learned_format(&entry->learned);
+  nwf_learn_log(&learner->config, NWF_LEARN_LOG_WARNING, "%s: %s is taken away: %s has it", memory->port, text, winner);
+  take_out(learner, entry);
+  if (!g_ptr_array_find_with_equal_func(learner->changed, memory->port, g_str_equal, NULL))
+    g_ptr_array_add(learner->changed, g_strdup(memory->port));
+  nwf_memory_save(learner, memory);
+}
+
 void nwf_memory_remove(NwfLearner *learner, NwfMemoryEntry *entry, const char *why) {
   NwfMemory *memory = entry->memory;
   g_autofree char *text = nwf_learned_format(&entry->learned);
   nwf_learn_log(&learner->config, NWF_LEARN_LOG_INFO, "%s: %s %s", memory->port, text, why);
-  unlink_entry(learner, entry);
   if (entry->learned.how == NWF_LEARNED_DHCP) {
     if (learner->leases)
       nwf_leases_remove(learner->leases, &memory->key, entry->learned.address, learner->now);
@@ -154,8 +171,7 @@ void nwf_memory_remove(NwfLearner *learner, NwfMemoryEntry *entry, const char *w
       memcpy(memory->previous, entry->learned.address, 4);
     }
   }
-  g_ptr_array_remove(memory->entries, entry);
-  memory->dirty = TRUE;
+  take_out(learner, entry);
 }
 
 gboolean nwf_memory_withdraw(NwfLearner *learner, NwfMemory *memory, const NwfLearned *address, const char *why) {
@@ -196,14 +212,6 @@ static gboolean refuse(NwfLearner *learner, NwfMemory *memory, const NwfLearned 
   g_autofree char *text = nwf_learned_format(learned);
   nwf_memory_warn(learner, memory, "%s (%s) is refused: %s", text, nwf_learned_how_name(learned->how), why);
   return FALSE;
-}
-
-/* Whether another VM has the address. The same one on another port is on its way from there to here. */
-static const NwfMemory *other_holder(const NwfLearner *learner, const NwfMemory *memory, const NwfLearned *learned) {
-  const NwfMemoryEntry *entry = g_hash_table_lookup(learner->claims, learned);
-  if (!entry || memcmp(&entry->memory->key, &memory->key, sizeof memory->key) == 0)
-    return NULL;
-  return entry->memory;
 }
 
 /* Under `any` there is one IPv4 address: the first that was seen, or what DHCP gives instead of it. Without a list of
@@ -247,22 +255,19 @@ static gboolean make_room(NwfLearner *learner, NwfMemory *memory, const NwfLearn
   return TRUE;
 }
 
-static gboolean is_usable(const NwfLearned *learned) {
-  if (!learned->ipv6)
-    return learned->prefix == 32 && nwf_ipv4_usable(learned->address);
-  if (learned->how == NWF_LEARNED_DHCPV6)
-    return nwf_ipv6_prefix_usable(learned->address, learned->prefix);
-  return learned->prefix == 128 && nwf_ipv6_usable(learned->address);
-}
-
-static void insert(NwfLearner *learner, NwfMemory *memory, const NwfLearned *learned) {
+NwfMemoryEntry *nwf_memory_insert(NwfLearner *learner, NwfMemory *memory, const NwfLearned *learned) {
   NwfMemoryEntry *entry = g_new0(NwfMemoryEntry, 1);
   entry->memory = memory;
   entry->learned = *learned;
   entry->since = entry->seen = learner->now;
   g_ptr_array_add(memory->entries, entry);
-  g_hash_table_replace(learner->claims, &entry->learned, entry);
+  nwf_claims_add(&learner->claims, entry);
   nwf_expiry_set(&learner->expiry, &entry->expiry, learned->until);
+  return entry;
+}
+
+static void insert(NwfLearner *learner, NwfMemory *memory, const NwfLearned *learned) {
+  const NwfMemoryEntry *entry = nwf_memory_insert(learner, memory, learned);
   memory->dirty = TRUE;
   if (learned->how == NWF_LEARNED_DHCP)
     keep_lease(learner, entry);
@@ -273,19 +278,26 @@ static void insert(NwfLearner *learner, NwfMemory *memory, const NwfLearned *lea
                 nwf_learned_how_name(learned->how), memory->restoring ? ", known from before" : "", date ? date : "");
 }
 
+gboolean nwf_memory_yields(const NwfMemoryEntry *other, const NwfLearned *learned) {
+  return learned->how == NWF_LEARNED_LINK_LOCAL && other->learned.how == NWF_LEARNED_ND && !other->memory->given;
+}
+
 gboolean nwf_memory_add(NwfLearner *learner, NwfMemory *memory, const NwfLearned *learned) {
-  if (!is_usable(learned))
+  if (!nwf_learned_usable(learned))
     return FALSE;
   NwfMemoryEntry *known = nwf_memory_find(memory, learned);
   if (known) {
     refresh(learner, known, learned);
     return FALSE;
   }
-  const NwfMemory *other = other_holder(learner, memory, learned);
-  if (other) {
-    char why[NWF_PORT_NAME_MAX + 10];
-    g_snprintf(why, sizeof why, "%s has it", other->port);
-    return refuse(learner, memory, learned, why);
+  NwfMemoryEntry *other;
+  while ((other = nwf_claims_find_other(&learner->claims, memory, learned, TRUE))) {
+    if (!nwf_memory_yields(other, learned)) {
+      char why[NWF_PORT_NAME_MAX + 10];
+      g_snprintf(why, sizeof why, "%s has it", other->memory->port);
+      return refuse(learner, memory, learned, why);
+    }
+    nwf_memory_lose(learner, other, memory->port);
   }
   gboolean one_only = !learned->ipv6 && memory->method == NWF_LEARN_ANY;
   if (learned->how != NWF_LEARNED_LINK_LOCAL &&

@@ -89,8 +89,7 @@ void nwf_state_remove(const char *directory, const char *port) {
 
 /* --- reading --- */
 
-/* "ADDRESS" or "ADDRESS/PREFIX" */
-static gboolean parse_address(const char *text, NwfLearned *learned) {
+gboolean nwf_learned_parse(const char *text, NwfLearned *learned) {
   g_auto(GStrv) parts = g_strsplit(text, "/", 2);
   if (!parts[0])
     return FALSE;
@@ -110,7 +109,7 @@ static gboolean get_address(GKeyFile *file, const char *group, NwfLearned *learn
   g_autofree char *address = g_key_file_get_string(file, group, "address", NULL);
   g_autofree char *how = g_key_file_get_string(file, group, "how", NULL);
   g_autofree char *server = g_key_file_get_string(file, group, "server", NULL);
-  if (!address || !how || !parse_address(address, learned))
+  if (!address || !how || !nwf_learned_parse(address, learned))
     return FALSE;
   guint n = 0;
   while (n < G_N_ELEMENTS(hows) && strcmp(hows[n], how) != 0)
