@@ -171,6 +171,27 @@ static void test_any_before_an_address(Fixture *fixture, gconstpointer data) {
   assert_filter_begins("tap0", "learning-any");
 }
 
+/* What a binding gives is nobody else's: neither learned afterwards, nor kept by who learned it before. */
+static void test_given_is_not_learned(Fixture *fixture, gconstpointer data) {
+  bind_tap(fixture, 0, "clean-traffic", NULL);
+  send(fixture, 0, frame_arp(mac0, "10.0.0.1"));
+  await_address(fixture, 0, "10.0.0.1");
+  bind_tap(fixture, 1, "clean-traffic", "<parameter name='IP' value='10.0.0.1'/>");
+  bench_await(fixture->bench, "tap0: 10.0.0.1 is taken away: tap1 has it");
+  bench_await_filter(fixture->bench, "tap0", "learning-any");
+  for (guint i = 0; i < 100; i++)
+    g_assert_false(passes(fixture, 0, udp_from(0, "10.0.0.1")));
+  g_assert_true(passes(fixture, 1, udp_from(1, "10.0.0.1")));
+  bind_tap(fixture, 2, "clean-traffic", NULL);
+  send(fixture, 2, frame_arp(mac2, "10.0.0.1"));
+  bench_await(fixture->bench, "tap2: 10.0.0.1 (arp) is refused: tap1 has it");
+  /* until the binding goes */
+  g_autoptr(GError) error = NULL;
+  g_assert_true(nwf_engine_unbind(fixture->bench->engine, "tap1", &error));
+  send(fixture, 2, frame_arp(mac2, "10.0.0.1"));
+  await_address(fixture, 2, "10.0.0.1");
+}
+
 static Dhcp request_of(guint tap, const char *address) {
   Dhcp dhcp = {.type = DHCP_REQUEST, .xid = 0x1234 + tap, .requested = address, .server = "10.0.0.254"};
   memcpy(dhcp.guest, macs[tap], 6);
@@ -279,6 +300,7 @@ int main(int argc, char **argv) {
   ADD("what-was-unbound-is-forgotten", test_unbound_is_forgotten);
   ADD("the-first-who-claims-an-address-keeps-it", test_first_claim_holds);
   ADD("refused-claims-pass-nothing", test_refused_claims_pass_nothing);
+  ADD("what-is-given-is-not-learned", test_given_is_not_learned);
   ADD("what-names-no-address-passes-before-one-is-known", test_any_before_an_address);
   ADD("a-lease-opens-and-its-end-closes", test_dhcp);
   ADD("a-rogue-server-is-not-believed", test_rogue_server);
