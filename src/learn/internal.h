@@ -208,7 +208,8 @@ typedef struct {
   NwfLeaseKey key;
   gboolean has_previous;
   guint8 previous[4]; /* see NwfMemory */
-  GArray *learned;    /* of NwfLearned */
+  gboolean unconfirmed;
+  GArray *learned; /* of NwfLearned */
 } NwfState;
 void nwf_state_clear(NwfState *state);
 /** "ADDRESS" or "ADDRESS/PREFIX" into these two; FALSE when it is neither. */
@@ -261,6 +262,8 @@ struct NwfMemory {
    * change its address by giving its lease back. */
   gboolean has_previous;
   guint8 previous[4];
+  /* `any`: the lease is of a binding before this one, and neither DHCP nor the guest's own use have confirmed it */
+  gboolean unconfirmed;
   gboolean restoring;
   gboolean dirty; /* to be written */
   gint64 next_warning;
@@ -302,7 +305,9 @@ NwfMemory *nwf_memory_new(const NwfLearnPort *port);
 void nwf_memory_free(NwfLearner *learner, NwfMemory *memory);
 NwfMemoryEntry *nwf_memory_find(const NwfMemory *memory, const NwfLearned *address);
 gboolean nwf_memory_has_ipv4(const NwfMemory *memory);
-/** TRUE when the port has an address more (or another). A refusal is logged. */
+/** Whether ARP and IPv4 can teach anything: the first address that is seen is the port's. */
+gboolean nwf_memory_wants_first(const NwfMemory *memory);
+/** TRUE when the port has an address more (or another), or one that it had is confirmed. A refusal is logged. */
 gboolean nwf_memory_add(NwfLearner *learner, NwfMemory *memory, const NwfLearned *learned);
 /** Forgets an address that DHCP or DHCPv6 gave; TRUE if it was one. @why is for the log. */
 gboolean nwf_memory_withdraw(NwfLearner *learner, NwfMemory *memory, const NwfLearned *address, const char *why);

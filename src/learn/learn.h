@@ -99,8 +99,8 @@ NwfLearnMethod nwf_learner_phase(const NwfLearner *learner, const char *port);
 guint nwf_learner_watch(const NwfLearner *learner, const char *port);
 
 /** A frame that @port's guest sent (@from_guest) or was sent, with its Ethernet header, maybe cut: DHCP needs 600
- * bytes or so, DHCPv6 the whole frame, all else 100. TRUE when the port's addresses changed; a lease that is renewed
- * only moves nwf_learner_next_expiry. Frames of unknown ports are ignored. */
+ * bytes or so, DHCPv6 the whole frame, all else 100. TRUE when the port's addresses changed, or what can teach
+ * some; a lease that is renewed only moves nwf_learner_next_expiry. Frames of unknown ports are ignored. */
 gboolean nwf_learner_frame(NwfLearner *learner, const char *port, gboolean from_guest, const guint8 *frame,
                            gsize length, gint64 now);
 

@@ -108,7 +108,7 @@ guint nwf_learner_watch(const NwfLearner *learner, const char *port) {
   guint watch = 0;
   if (memory->ipv4)
     watch |= NWF_WATCH_DHCP;
-  if (memory->ipv4 && any && !nwf_memory_has_ipv4(memory))
+  if (memory->ipv4 && nwf_memory_wants_first(memory))
     watch |= NWF_WATCH_ARP | NWF_WATCH_IPV4;
   if (memory->ipv6)
     watch |= any ? NWF_WATCH_DHCPV6 | NWF_WATCH_ND : NWF_WATCH_DHCPV6;
@@ -124,14 +124,9 @@ static gboolean see(NwfLearner *learner, NwfMemory *memory, NwfLearnedHow how, c
   return nwf_memory_add(learner, memory, &learned);
 }
 
-/* Whether ARP and IPv4 can teach anything: the first address is the port's. */
-static gboolean wants_first(const NwfMemory *memory) {
-  return memory->method == NWF_LEARN_ANY && !nwf_memory_has_ipv4(memory);
-}
-
 static gboolean frame_arp(NwfLearner *learner, NwfMemory *memory, const NwfEthernet *ethernet) {
   NwfArp arp;
-  return wants_first(memory) && nwf_arp_parse(ethernet->payload, ethernet->length, &arp) &&
+  return nwf_memory_wants_first(memory) && nwf_arp_parse(ethernet->payload, ethernet->length, &arp) &&
          memcmp(arp.sender_mac, memory->key.mac, NWF_MAC_LEN) == 0 && see(learner, memory, NWF_LEARNED_ARP, arp.sender);
 }
 
@@ -143,7 +138,7 @@ static gboolean frame_ipv4(NwfLearner *learner, NwfMemory *memory, gboolean from
   gboolean changed = FALSE;
   if (ip.protocol == UDP && !ip.fragment && ip.payload && nwf_udp_parse(ip.payload, ip.length, ip.sent, &udp))
     changed = nwf_client4_frame(learner, memory, from_guest, &ip, &udp);
-  if (!changed && from_guest && wants_first(memory))
+  if (!changed && from_guest && nwf_memory_wants_first(memory))
     changed = see(learner, memory, NWF_LEARNED_IPV4, ip.source);
   return changed;
 }

@@ -115,6 +115,10 @@ gboolean nwf_memory_has_ipv4(const NwfMemory *memory) {
   return first_ipv4(memory) != NULL;
 }
 
+gboolean nwf_memory_wants_first(const NwfMemory *memory) {
+  return memory->method == NWF_LEARN_ANY && (memory->unconfirmed || !nwf_memory_has_ipv4(memory));
+}
+
 /* Out of the tables of all ports, not out of the port's list. */
 static void unlink_entry(NwfLearner *learner, NwfMemoryEntry *entry) {
   nwf_expiry_set(&learner->expiry, &entry->expiry, 0);
@@ -145,6 +149,8 @@ static void keep_lease(NwfLearner *learner, const NwfMemoryEntry *entry) {
 static void take_out(NwfLearner *learner, NwfMemoryEntry *entry) {
   NwfMemory *memory = entry->memory;
   unlink_entry(learner, entry);
+  if (!entry->learned.ipv6)
+    memory->unconfirmed = FALSE;
   g_ptr_array_remove(memory->entries, entry);
   memory->dirty = TRUE;
 }
@@ -166,7 +172,7 @@ void nwf_memory_remove(NwfLearner *learner, NwfMemoryEntry *entry, const char *w
   if (entry->learned.how == NWF_LEARNED_DHCP) {
     if (learner->leases)
       nwf_leases_remove(learner->leases, &memory->key, entry->learned.address, learner->now);
-    if (memory->method == NWF_LEARN_ANY) {
+    if (memory->method == NWF_LEARN_ANY && !memory->unconfirmed) {
       memory->has_previous = TRUE;
       memcpy(memory->previous, entry->learned.address, 4);
     }
@@ -186,6 +192,15 @@ gboolean nwf_memory_withdraw(NwfLearner *learner, NwfMemory *memory, const NwfLe
 
 static gboolean is_lease(const NwfLearned *learned) {
   return learned->how == NWF_LEARNED_DHCP || learned->how == NWF_LEARNED_DHCPV6;
+}
+
+/* TRUE: the guest has the lease of a binding before this one still. */
+static gboolean confirm(NwfMemory *memory, const NwfLearned *learned) {
+  if (learned->ipv6 || !memory->unconfirmed || memory->restoring)
+    return FALSE;
+  memory->unconfirmed = FALSE;
+  memory->dirty = TRUE;
+  return TRUE;
 }
 
 /* The address is known: what is new is how long it lasts. What a server says counts more than what was seen. */
@@ -214,13 +229,23 @@ static gboolean refuse(NwfLearner *learner, NwfMemory *memory, const NwfLearned 
   return FALSE;
 }
 
+/* A lease of before: its server, and the lease file, have it until it ends. */
+static void give_way(NwfLearner *learner, NwfMemoryEntry *entry) {
+  g_autofree char *text = nwf_learned_format(&entry->learned);
+  nwf_learn_log(&learner->config, NWF_LEARN_LOG_INFO, "%s: %s makes way for the address that is used",
+                entry->memory->port, text);
+  take_out(learner, entry);
+}
+
 /* Under `any` there is one IPv4 address: the first that was seen, or what DHCP gives instead of it. Without a list of
  * trusted servers, DHCP does not speak against an address that the guest had of itself, unless that was one of
  * 169.254/16, which is what guests take while no server answers. */
 static gboolean make_way_any(NwfLearner *learner, NwfMemory *memory, const NwfLearned *learned) {
   NwfMemoryEntry *held = first_ipv4(memory);
   if (learned->how != NWF_LEARNED_DHCP) {
-    if (held)
+    if (held && memory->unconfirmed)
+      give_way(learner, held);
+    else if (held)
       return FALSE; /* what it sends is the filter's business now */
     if (memory->has_previous && memcmp(memory->previous, learned->address, 4) != 0)
       return refuse(learner, memory, learned, "its lease has ended, only DHCP can give it another address");
@@ -288,7 +313,7 @@ gboolean nwf_memory_add(NwfLearner *learner, NwfMemory *memory, const NwfLearned
   NwfMemoryEntry *known = nwf_memory_find(memory, learned);
   if (known) {
     refresh(learner, known, learned);
-    return FALSE;
+    return confirm(memory, learned);
   }
   NwfMemoryEntry *other;
   while ((other = nwf_claims_find_other(&learner->claims, memory, learned, TRUE))) {

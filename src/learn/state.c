@@ -74,6 +74,8 @@ gboolean nwf_state_write(const char *directory, const char *port, const NwfState
     inet_ntop(AF_INET, state->previous, previous, sizeof previous);
     g_key_file_set_string(file, GROUP, "previous", previous);
   }
+  if (state->unconfirmed)
+    g_key_file_set_boolean(file, GROUP, "unconfirmed", TRUE);
   for (guint i = 0; i < state->learned->len; i++)
     put_address(file, i, &g_array_index(state->learned, NwfLearned, i));
   gsize length;
@@ -128,6 +130,7 @@ static gboolean get_head(GKeyFile *file, NwfState *state) {
   g_autofree char *previous = g_key_file_get_string(file, GROUP, "previous", NULL);
   if (!mac || !owner || !nwf_mac_parse(mac, state->key.mac) || !nwf_uuid_parse(owner, state->key.uuid))
     return FALSE;
+  state->unconfirmed = g_key_file_get_boolean(file, GROUP, "unconfirmed", NULL);
   state->has_previous = previous && inet_pton(AF_INET, previous, state->previous) == 1;
   return !previous || state->has_previous;
 }

@@ -227,6 +227,24 @@ static void test_dhcp(Fixture *fixture, gconstpointer data) {
   g_assert_false(passes(fixture, 0, udp_from(0, "10.0.0.5")));
 }
 
+/* A guest that was started anew, with an address of its own where it had a lease. */
+static void test_static_after_lease(Fixture *fixture, gconstpointer data) {
+  g_autoptr(GError) error = NULL;
+  bind_tap(fixture, 0, "clean-traffic", NULL);
+  Dhcp request = request_of(0, "10.0.0.5"), ack = ack_to(0, "10.0.0.5", 600, "10.0.0.254");
+  send(fixture, 0, frame_dhcp(&request));
+  send(fixture, 1, frame_dhcp(&ack));
+  await_address(fixture, 0, "10.0.0.5");
+  send(fixture, 0, frame_arp(mac0, "10.0.0.7"));
+  g_assert_true(nwf_engine_unbind(fixture->bench->engine, "tap0", &error));
+  bind_tap(fixture, 0, "clean-traffic", NULL);
+  await_address(fixture, 0, "10.0.0.5");
+  g_assert_false(passes(fixture, 0, udp_from(0, "10.0.0.7"))); /* teaches, and is lost */
+  await_address(fixture, 0, "10.0.0.7");
+  g_assert_true(passes(fixture, 0, udp_from(0, "10.0.0.7")));
+  g_assert_false(passes(fixture, 0, udp_from(0, "10.0.0.5")));
+}
+
 static void test_rogue_server(Fixture *fixture, gconstpointer data) {
   fixture->bench->parameters_before_ip = "CTRL_IP_LEARNING=dhcp DHCPSERVER=10.0.0.254 ";
   bind_tap(fixture, 0, "clean-traffic", DHCP_ONLY "<parameter name='DHCPSERVER' value='10.0.0.254'/>");
@@ -303,6 +321,7 @@ int main(int argc, char **argv) {
   ADD("what-is-given-is-not-learned", test_given_is_not_learned);
   ADD("what-names-no-address-passes-before-one-is-known", test_any_before_an_address);
   ADD("a-lease-opens-and-its-end-closes", test_dhcp);
+  ADD("a-lease-of-before-makes-way-for-what-is-used", test_static_after_lease);
   ADD("a-rogue-server-is-not-believed", test_rogue_server);
   ADD("a-release-closes", test_release);
   ADD("ipv6-is-learned-from-duplicate-address-detection", test_ipv6);

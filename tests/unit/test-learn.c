@@ -103,6 +103,71 @@ static void any_lease_that_ended_meanwhile(void) {
   g_assert_cmpint(nwf_learner_phase(rig.learner, "a"), ==, NWF_LEARN_DHCP);
 }
 
+static gboolean shows(Rig *rig, const char *port, guint8 n, const char *address) {
+  return feed(rig, port, TRUE, arp_frame(n, n, address, "10.0.0.9"), NOW);
+}
+
+/* Port "a", whose binding was deleted and made anew while its lease went on. */
+static void remade_port(Rig *rig) {
+  rig_ports(rig, NWF_LEARN_ANY);
+  g_assert_true(lease(rig, "a", 1, "10.0.0.5", 600, NOW));
+  nwf_learner_remove_port(rig->learner, "a", TRUE);
+  add_port(rig, "a", 1, NWF_LEARN_ANY);
+  assert_known(rig, "a", "10.0.0.5 dhcp 600");
+  g_assert_cmpint(nwf_learner_watch(rig->learner, "a"), ==, NWF_WATCH_ARP | NWF_WATCH_IPV4 | NWF_WATCH_DHCP);
+}
+
+static void assert_settled(Rig *rig, const char *known) {
+  assert_known(rig, "a", known);
+  g_assert_cmpint(nwf_learner_watch(rig->learner, "a"), ==, NWF_WATCH_DHCP);
+  g_assert_false(shows(rig, "a", 1, "10.0.0.8"));
+  rig_restart(rig, NOW);
+  add_port(rig, "a", 1, NWF_LEARN_ANY);
+  assert_known(rig, "a", known);
+  g_assert_false(shows(rig, "a", 1, "10.0.0.8"));
+  assert_known(rig, "a", known);
+}
+
+static void any_old_lease_makes_way_for_what_is_seen(void) {
+  g_auto(Rig) rig;
+  remade_port(&rig);
+  add_port(&rig, "c", 3, NWF_LEARN_ANY);
+  g_assert_true(shows(&rig, "c", 3, "10.0.0.6"));
+  g_assert_false(shows(&rig, "a", 1, "10.0.0.6")); /* not for what is another's */
+  assert_known(&rig, "a", "10.0.0.5 dhcp 600");
+  rig_restart(&rig, NOW); /* a daemon that starts again knows that it is an old one */
+  add_port(&rig, "a", 1, NWF_LEARN_ANY);
+  g_assert_true(shows(&rig, "a", 1, "10.0.0.7"));
+  assert_settled(&rig, "10.0.0.7 arp 0");
+}
+
+static void any_old_lease_that_is_used_holds(void) {
+  g_auto(Rig) rig;
+  remade_port(&rig);
+  g_assert_true(shows(&rig, "a", 1, "10.0.0.5")); /* no other address, but less to look for */
+  assert_settled(&rig, "10.0.0.5 dhcp 600");
+}
+
+static void any_old_lease_that_is_renewed_holds(void) {
+  g_auto(Rig) rig;
+  remade_port(&rig);
+  g_assert_true(lease(&rig, "a", 1, "10.0.0.5", 900, NOW));
+  assert_settled(&rig, "10.0.0.5 dhcp 900");
+  Dhcp release = {.type = NWF_DHCP4_RELEASE, .xid = 1, .n = 1, .ciaddr = "10.0.0.5"};
+  g_assert_true(feed(&rig, "a", TRUE, dhcp_frame(&release, NULL), NOW));
+  g_assert_cmpint(nwf_learner_phase(rig.learner, "a"), ==, NWF_LEARN_DHCP);
+}
+
+static void any_old_lease_that_ends_was_none(void) {
+  g_auto(Rig) rig;
+  remade_port(&rig);
+  g_autoptr(GPtrArray) changed = nwf_learner_expire(rig.learner, NOW + 600);
+  g_assert_cmpuint(changed->len, ==, 1);
+  assert_known(&rig, "a", "");
+  g_assert_cmpint(nwf_learner_phase(rig.learner, "a"), ==, NWF_LEARN_ANY);
+  g_assert_true(shows(&rig, "a", 1, "10.0.0.7"));
+}
+
 static void any_static_address_and_dhcp(void) {
   g_auto(Rig) rig;
   rig_ports(&rig, NWF_LEARN_ANY);
@@ -449,10 +514,6 @@ static void cut_everywhere(void) {
 
 /* --- who has an address --- */
 
-static gboolean shows(Rig *rig, const char *port, guint8 n, const char *address) {
-  return feed(rig, port, TRUE, arp_frame(n, n, address, "10.0.0.9"), NOW);
-}
-
 static void add_owned(Rig *rig, const char *name, guint8 n, guint8 owner) {
   NwfLearnPort port = port_of(name, n);
   port.owner_uuid[15] = owner;
@@ -642,6 +703,10 @@ int main(int argc, char **argv) {
   g_test_add_func("/learn/any-dhcp-address-has-its-time", any_ack);
   g_test_add_func("/learn/any-ended-lease-does-not-open-the-port", any_ended_lease_does_not_open);
   g_test_add_func("/learn/any-lease-that-ended-while-nobody-looked", any_lease_that_ended_meanwhile);
+  g_test_add_func("/learn/any-old-lease-makes-way-for-what-is-seen", any_old_lease_makes_way_for_what_is_seen);
+  g_test_add_func("/learn/any-old-lease-that-is-used-holds", any_old_lease_that_is_used_holds);
+  g_test_add_func("/learn/any-old-lease-that-is-renewed-holds", any_old_lease_that_is_renewed_holds);
+  g_test_add_func("/learn/any-old-lease-that-ends-was-none", any_old_lease_that_ends_was_none);
   g_test_add_func("/learn/any-static-address-and-dhcp", any_static_address_and_dhcp);
   g_test_add_func("/learn/dhcp-learns-from-dhcp-only", dhcp_only_dhcp);
   g_test_add_func("/learn/dhcp-answer-must-fit-question", dhcp_answer_must_fit);
