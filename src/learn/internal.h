@@ -19,9 +19,21 @@ G_BEGIN_DECLS
 #define NWF_ETHERTYPE_ARP 0x0806
 #define NWF_ETHERTYPE_IPV6 0x86dd
 
+#define NWF_TAGS_MAX 2
+
+/** Within which tags a frame is. */
+typedef struct {
+  gboolean any;               /* also one that only says a priority: its id is 0 (IEEE 802.1Q, 9.6) */
+  guint n;                    /* VLANs */
+  guint16 vlan[NWF_TAGS_MAX]; /* from the outermost one */
+} NwfTags;
+/** Whether they name the same VLANs. */
+gboolean nwf_tags_same(const NwfTags *a, const NwfTags *b);
+
 typedef struct {
   const guint8 *source;  /* MAC */
-  guint16 type;          /* behind at most two tags, 802.1Q or 802.1ad */
+  NwfTags tags;          /* 802.1Q or 802.1ad */
+  guint16 type;          /* behind them */
   const guint8 *payload; /* behind the type */
   gsize length;
 } NwfEthernet;
@@ -234,6 +246,7 @@ typedef struct {
   guint8 requested[4]; /* DHCP: the address asked for, or zero */
   guint8 server_id[4]; /* DHCP: the server that is asked, or zero */
   guint64 client;      /* DHCPv6: hash of the DUID */
+  NwfTags tags;        /* of the request: the answer comes within the same */
 } NwfTransaction;
 
 typedef struct NwfMemory NwfMemory;
@@ -320,8 +333,9 @@ gboolean nwf_memory_yields(const NwfMemoryEntry *other, const NwfLearned *learne
 /** An entry in all tables, without any question asked. */
 NwfMemoryEntry *nwf_memory_insert(NwfLearner *learner, NwfMemory *memory, const NwfLearned *learned);
 gboolean nwf_memory_trusts(const NwfMemory *memory, gboolean ipv6, const guint8 *server);
-/** The same for an answer that came; if not, that is said. */
-gboolean nwf_memory_believes(NwfLearner *learner, NwfMemory *memory, gboolean ipv6, const guint8 *server);
+/** The same for an answer that came within @tags; if not, that is said. */
+gboolean nwf_memory_believes(NwfLearner *learner, NwfMemory *memory, gboolean ipv6, const guint8 *server,
+                             const NwfTags *tags);
 /** Writes the port's state file if something changed. */
 void nwf_memory_save(NwfLearner *learner, NwfMemory *memory);
 /** The port's state file, and its leases. */
@@ -341,10 +355,10 @@ void nwf_given_forget(NwfLearner *learner, const char *port);
 
 /* --- DHCP and DHCPv6 as the port's client sees them (client4.c, client6.c); TRUE: addresses changed --- */
 
-gboolean nwf_client4_frame(NwfLearner *learner, NwfMemory *memory, gboolean from_guest, const NwfIpv4 *ip,
-                           const NwfUdp *udp);
-gboolean nwf_client6_frame(NwfLearner *learner, NwfMemory *memory, gboolean from_guest, const NwfIpv6 *ip,
-                           const NwfUdp *udp);
+gboolean nwf_client4_frame(NwfLearner *learner, NwfMemory *memory, gboolean from_guest, const NwfTags *tags,
+                           const NwfIpv4 *ip, const NwfUdp *udp);
+gboolean nwf_client6_frame(NwfLearner *learner, NwfMemory *memory, gboolean from_guest, const NwfTags *tags,
+                           const NwfIpv6 *ip, const NwfUdp *udp);
 /** The transaction of @xid, or NULL; @transactions may be NULL. */
 NwfTransaction *nwf_transaction_find(NwfTransaction *transactions, guint32 xid, gint64 now);
 /** One of @xid, cleared: its old one, a free one or the oldest. */

@@ -137,8 +137,8 @@ static gboolean frame_ipv4(NwfLearner *learner, NwfMemory *memory, gboolean from
     return FALSE;
   gboolean changed = FALSE;
   if (ip.protocol == UDP && !ip.fragment && ip.payload && nwf_udp_parse(ip.payload, ip.length, ip.sent, &udp))
-    changed = nwf_client4_frame(learner, memory, from_guest, &ip, &udp);
-  if (!changed && from_guest && nwf_memory_wants_first(memory))
+    changed = nwf_client4_frame(learner, memory, from_guest, &ethernet->tags, &ip, &udp);
+  if (!changed && from_guest && !ethernet->tags.any && nwf_memory_wants_first(memory))
     changed = see(learner, memory, NWF_LEARNED_IPV4, ip.source);
   return changed;
 }
@@ -157,9 +157,9 @@ static gboolean frame_ipv6(NwfLearner *learner, NwfMemory *memory, gboolean from
   if (!nwf_ipv6_parse(ethernet->payload, ethernet->length, &ip))
     return FALSE;
   if (ip.next_header != UDP)
-    return from_guest && memory->method == NWF_LEARN_ANY && frame_nd(learner, memory, &ip);
+    return from_guest && !ethernet->tags.any && memory->method == NWF_LEARN_ANY && frame_nd(learner, memory, &ip);
   return nwf_udp_parse(ip.payload, ip.length, ip.sent, &udp) &&
-         nwf_client6_frame(learner, memory, from_guest, &ip, &udp);
+         nwf_client6_frame(learner, memory, from_guest, &ethernet->tags, &ip, &udp);
 }
 
 gboolean nwf_learner_frame(NwfLearner *learner, const char *port, gboolean from_guest, const guint8 *frame,
@@ -172,7 +172,7 @@ gboolean nwf_learner_frame(NwfLearner *learner, const char *port, gboolean from_
     return FALSE;
   learner->now = now;
   gboolean changed = FALSE;
-  if (ethernet.type == NWF_ETHERTYPE_ARP && from_guest && memory->ipv4)
+  if (ethernet.type == NWF_ETHERTYPE_ARP && from_guest && memory->ipv4 && !ethernet.tags.any)
     changed = frame_arp(learner, memory, &ethernet);
   else if (ethernet.type == NWF_ETHERTYPE_IPV4 && memory->ipv4)
     changed = frame_ipv4(learner, memory, from_guest, &ethernet);

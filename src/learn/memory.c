@@ -83,13 +83,17 @@ gboolean nwf_memory_trusts(const NwfMemory *memory, gboolean ipv6, const guint8 
   return FALSE;
 }
 
-gboolean nwf_memory_believes(NwfLearner *learner, NwfMemory *memory, gboolean ipv6, const guint8 *server) {
+/* Where servers are named, what comes within a tag is from none of them: filters do not look for addresses there, so
+ * that any guest could have sent it. */
+gboolean nwf_memory_believes(NwfLearner *learner, NwfMemory *memory, gboolean ipv6, const guint8 *server,
+                             const NwfTags *tags) {
   char text[INET6_ADDRSTRLEN];
-  if (nwf_memory_trusts(memory, ipv6, server))
+  gboolean hidden = tags->any && (ipv6 ? memory->servers6 : memory->servers4);
+  if (!hidden && nwf_memory_trusts(memory, ipv6, server))
     return TRUE;
   inet_ntop(ipv6 ? AF_INET6 : AF_INET, server, text, sizeof text);
-  nwf_memory_warn(learner, memory, "an answer of the %s server %s is ignored, it is no %s", ipv6 ? "DHCPv6" : "DHCP",
-                  text, ipv6 ? "DHCPV6SERVER" : "DHCPSERVER");
+  nwf_memory_warn(learner, memory, "an answer of the %s server %s is ignored, it is %s%s", ipv6 ? "DHCPv6" : "DHCP",
+                  text, hidden ? "within a VLAN tag and there is a " : "no ", ipv6 ? "DHCPV6SERVER" : "DHCPSERVER");
   return FALSE;
 }
 

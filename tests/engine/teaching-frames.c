@@ -196,6 +196,20 @@ Frame frame_udp6(const guint8 mac[6], const guint8 to[6], const char *from, cons
   return ipv6_udp(mac, to, from, destination, 1000, 9);
 }
 
+void frame_set_destination(Frame *frame, const char *address) {
+  g_assert_cmpint(inet_pton(AF_INET, address, frame->bytes + 14 + 16), ==, 1);
+  set16(frame, 14 + 10, 0);
+  set16(frame, 14 + 10, folded(add_up(frame->bytes + 14, 20, 0)));
+}
+
+Frame frame_tagged(Frame frame, guint16 vlan) {
+  memmove(frame.bytes + 16, frame.bytes + 12, frame.length - 12);
+  frame.length += 4;
+  set16(&frame, 12, 0x8100);
+  set16(&frame, 14, vlan);
+  return frame;
+}
+
 Frame frame_dhcp6(const guint8 mac[6], const char *from) {
   return ipv6_udp(mac, (const guint8[]){0x33, 0x33, 0, 1, 0, 2}, from, "ff02::1:2", 546, 547);
 }

@@ -256,6 +256,71 @@ static void test_rogue_server(Fixture *fixture, gconstpointer data) {
   await_address(fixture, 0, "10.0.0.5");
 }
 
+#define TRUSTED DHCP_ONLY "<parameter name='DHCPSERVER' value='10.0.0.254'/>"
+#define TRUNK_FILTER                                                                                                   \
+  "<filter name='trunk'><uuid>11111111-2222-4333-8444-555555555506</uuid><filterref filter='clean-traffic'/>"          \
+  "<rule action='accept' direction='inout' priority='-900'><vlan/></rule></filter>"
+
+/* Within a tag nobody's rules look at addresses, so anybody can be the server there. */
+static void test_tagged_answer(Fixture *fixture, gconstpointer data) {
+  g_autoptr(GError) error = NULL;
+  g_assert_true(bench_define(fixture->bench, TRUNK_FILTER, &error));
+  static const char *const filters[] = {"clean-traffic", "trunk"};
+  for (guint i = 0; i < G_N_ELEMENTS(filters); i++) {
+    bind_tap(fixture, i, filters[i], TRUSTED);
+    Dhcp request = request_of(i, "10.0.0.5"), answer = ack_to(i, "10.0.0.66", 60, "10.0.0.254"),
+         ack = ack_to(i, "10.0.0.5", 60, "10.0.0.254");
+    ack.yiaddr = request.requested = i ? "10.0.0.6" : "10.0.0.5";
+    for (guint round = 0; round < 2; round++) { /* closed first, then with the filter's own rules */
+      request.xid = answer.xid = ack.xid = 100 * i + round;
+      send(fixture, i, frame_dhcp(&request));
+      send(fixture, 2, frame_tagged(frame_dhcp(&answer), 5));
+      send(fixture, 2, frame_tagged(frame_dhcp(&answer), 0));
+      send(fixture, 2, frame_dhcp(&ack));
+      bench_await(fixture->bench, round ? "renewed until" : "filter ");
+      g_assert_true(passes(fixture, i, udp_from(i, ack.yiaddr)));
+      g_assert_false(passes(fixture, i, udp_from(i, "10.0.0.66")));
+    }
+  }
+}
+
+#define CHOOSY_FILTER                                                                                                  \
+  "<filter name='choosy'><uuid>11111111-2222-4333-8444-555555555507</uuid>"                                            \
+  "<rule action='drop' direction='in' priority='-900'><ip srcipaddr='10.0.0.253'/></rule>"                             \
+  "<rule action='drop' direction='out' priority='-900'><udp dstipaddr='10.0.0.253'/></rule>"                           \
+  "<filterref filter='clean-traffic'/></filter>"
+
+/* What the port's filter drops was neither asked nor answered. */
+static void test_dropped_dhcp(Fixture *fixture, gconstpointer data) {
+  g_autoptr(GError) error = NULL;
+  g_assert_true(bench_define(fixture->bench, CHOOSY_FILTER, &error));
+  bind_tap(fixture, 0, "choosy", DHCP_ONLY);
+  Dhcp request = request_of(0, "10.0.0.5"), ack = ack_to(0, "10.0.0.5", 60, "10.0.0.254");
+  send(fixture, 0, frame_dhcp(&request));
+  send(fixture, 1, frame_dhcp(&ack));
+  bench_await_filter(fixture->bench, "tap0", "choosy ");
+  /* an answer that is not let in */
+  Dhcp dropped = ack_to(0, "10.0.0.66", 60, "10.0.0.253");
+  request.xid = dropped.xid = ack.xid = 1;
+  g_assert_true(passes(fixture, 0, frame_dhcp(&request)));
+  send(fixture, 1, frame_dhcp(&dropped));
+  send(fixture, 1, frame_dhcp(&ack));
+  bench_await(fixture->bench, "10.0.0.5 renewed until");
+  g_assert_false(passes(fixture, 0, udp_from(0, "10.0.0.66")));
+  /* a request that is not let out, by the second stage, and one that is */
+  request.xid = dropped.xid = 2;
+  dropped.server = "10.0.0.254";
+  Frame lost = frame_dhcp(&request);
+  frame_set_destination(&lost, "10.0.0.253");
+  g_assert_false(passes(fixture, 0, lost));
+  send(fixture, 1, frame_dhcp(&dropped));
+  request.xid = ack.xid = 3;
+  send(fixture, 0, frame_dhcp(&request));
+  send(fixture, 1, frame_dhcp(&ack));
+  bench_await(fixture->bench, "10.0.0.5 renewed until");
+  g_assert_false(passes(fixture, 0, udp_from(0, "10.0.0.66")));
+}
+
 static void test_release(Fixture *fixture, gconstpointer data) {
   fixture->bench->parameters_before_ip = "CTRL_IP_LEARNING=dhcp ";
   bind_tap(fixture, 0, "clean-traffic", DHCP_ONLY);
@@ -323,6 +388,8 @@ int main(int argc, char **argv) {
   ADD("a-lease-opens-and-its-end-closes", test_dhcp);
   ADD("a-lease-of-before-makes-way-for-what-is-used", test_static_after_lease);
   ADD("a-rogue-server-is-not-believed", test_rogue_server);
+  ADD("a-tagged-answer-to-an-untagged-request-is-not-believed", test_tagged_answer);
+  ADD("dhcp-that-the-filter-drops-does-not-count", test_dropped_dhcp);
   ADD("a-release-closes", test_release);
   ADD("ipv6-is-learned-from-duplicate-address-detection", test_ipv6);
   ADD("dhcpv6-does-not-wait-for-an-ipv4-lease", test_ipv6_beside_dhcp);

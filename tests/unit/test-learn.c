@@ -41,12 +41,15 @@ static void any_first_ipv4(void) {
   assert_known(&rig, "a", "10.0.0.5 ipv4 0");
 }
 
+/* No filter looks for addresses within a tag. */
 static void any_tagged(void) {
   g_auto(Rig) rig;
   rig_ports(&rig, NWF_LEARN_ANY);
-  GByteArray *frame = arp_frame(1, 1, "10.0.0.5", "10.0.0.9");
-  add_tag(frame, 0x8100);
-  g_assert_true(feed(&rig, "a", TRUE, frame, NOW));
+  GByteArray *frames[] = {arp_frame(1, 1, "10.0.0.5", "10.0.0.9"), ipv4_frame(1, "10.0.0.5", 6, NULL, 0)};
+  for (guint i = 0; i < G_N_ELEMENTS(frames); i++) {
+    add_tag(frames[i], 0x8100);
+    g_assert_false(feed(&rig, "a", TRUE, frames[i], NOW));
+  }
 }
 
 static void any_two_guests_one_address(void) {
@@ -252,6 +255,69 @@ static void dhcp_request_must_be_the_guests(void) {
   add_tag(answer, 0x8100);
   feed(&rig, "a", TRUE, tagged, NOW);
   g_assert_true(feed(&rig, "a", FALSE, answer, NOW));
+}
+
+/* Tags of a frame, from the outer one: id and, where it is not 802.1Q, type; "-" is none. */
+static void put_tags(GByteArray *frame, const char *tags) {
+  for (const char *tag = tags + strlen(tags); tag-- > tags;) {
+    if (!g_ascii_isdigit(*tag))
+      continue;
+    add_tag(frame, tag > tags && tag[-1] == 'q' ? 0x88a8 : 0x8100);
+    frame->data[14] = 0xe0; /* a priority is not part of the id */
+    frame->data[15] = (guint8)(*tag - '0');
+  }
+}
+
+static const struct {
+  const char *request, *answer;
+  gboolean counts;
+} tag_cases[] = {{"-", "-", TRUE},  {"-", "5", FALSE},  {"5", "-", FALSE},   {"5", "5", TRUE},     {"5", "6", FALSE},
+                 {"5", "q5", TRUE}, {"5", "55", FALSE}, {"q65", "65", TRUE}, {"65", "56", FALSE},  {"-", "0", TRUE},
+                 {"0", "-", TRUE},  {"5", "05", TRUE},  {"-", "05", FALSE},  {"777", "777", FALSE}};
+
+/* A server's answer goes where the request came from. A tag with id 0 names no VLAN, only a priority. */
+static void dhcp_answer_in_its_requests_tag(void) {
+  for (guint i = 0; i < G_N_ELEMENTS(tag_cases); i++) {
+    g_auto(Rig) rig;
+    rig_ports(&rig, NWF_LEARN_DHCP);
+    Dhcp request = {.type = NWF_DHCP4_REQUEST, .xid = 7, .n = 1};
+    Dhcp ack = {.type = NWF_DHCP4_ACK, .xid = 7, .n = 1, .yiaddr = "10.0.0.5", .lease = 60};
+    GByteArray *asked = dhcp_frame(&request, NULL), *answer = dhcp_frame(&ack, "10.0.0.1");
+    put_tags(asked, tag_cases[i].request);
+    put_tags(answer, tag_cases[i].answer);
+    feed(&rig, "a", TRUE, asked, NOW);
+    g_test_message("%s asked, %s answered", tag_cases[i].request, tag_cases[i].answer);
+    g_assert_cmpint(feed(&rig, "a", FALSE, answer, NOW), ==, tag_cases[i].counts);
+    /* the wrong answer has not used up the question */
+    if (!tag_cases[i].counts && strlen(tag_cases[i].request) < 3) {
+      answer = dhcp_frame(&ack, "10.0.0.1");
+      put_tags(answer, tag_cases[i].request);
+      g_assert_true(feed(&rig, "a", FALSE, answer, NOW));
+    }
+  }
+}
+
+/* Nobody's rules look at the address that an answer within a tag comes from. */
+static void dhcp_server_within_a_tag_is_not_believed(void) {
+  g_auto(Rig) rig;
+  rig_init(&rig);
+  g_autoptr(GPtrArray) servers = g_ptr_array_new();
+  g_ptr_array_add(servers, (gpointer) "10.0.0.1");
+  NwfLearnPort port = port_of("a", 1);
+  port.method = NWF_LEARN_DHCP;
+  port.dhcp_servers = servers;
+  nwf_learner_add_port(rig.learner, &port, NOW);
+  static const char *const tags[] = {"5", "0"};
+  for (guint i = 0; i < G_N_ELEMENTS(tags); i++) {
+    Dhcp request = {.type = NWF_DHCP4_REQUEST, .xid = 7, .n = 1};
+    Dhcp ack = {.type = NWF_DHCP4_ACK, .xid = 7, .n = 1, .yiaddr = "10.0.0.5", .lease = 60};
+    GByteArray *asked = dhcp_frame(&request, NULL), *answer = dhcp_frame(&ack, "10.0.0.1");
+    put_tags(asked, tags[i]);
+    put_tags(answer, tags[i]);
+    feed(&rig, "a", TRUE, asked, NOW);
+    g_assert_false(feed(&rig, "a", FALSE, answer, NOW));
+  }
+  g_assert_nonnull(strstr(rig.log->str, "an answer of the DHCP server 10.0.0.1 is ignored, it is within a VLAN tag"));
 }
 
 static void dhcp_rapid_commit(void) {
@@ -472,6 +538,22 @@ static void dhcp6_answer_must_fit(void) {
     g_assert_cmpint(feed(&rig, "a", cases[i].from_guest,
                          udp6_frame(cases[i].from_guest ? 1 : 0, "fe80::1", 547, cases[i].to, reply), NOW),
                     ==, cases[i].good);
+  }
+}
+
+static void dhcp6_answer_in_its_requests_tag(void) {
+  for (guint i = 0; i < G_N_ELEMENTS(tag_cases); i++) {
+    g_auto(Rig) rig;
+    ipv6_port(&rig, NWF_LEARN_DHCP, 0);
+    g_autoptr(GByteArray) request = dhcp6_message(NWF_DHCP6_REQUEST, 7, "duid");
+    g_autoptr(GByteArray) reply = dhcp6_message(NWF_DHCP6_REPLY, 7, "duid");
+    append_ia(reply, "2001:db8::5", 128, 60, 0);
+    GByteArray *asked = udp6_frame(1, "fe80::5054:ff:fe00:1", 546, 547, request),
+               *answer = udp6_frame(0, "fe80::1", 547, 546, reply);
+    put_tags(asked, tag_cases[i].request);
+    put_tags(answer, tag_cases[i].answer);
+    feed(&rig, "a", TRUE, asked, NOW);
+    g_assert_cmpint(feed(&rig, "a", FALSE, answer, NOW), ==, tag_cases[i].counts);
   }
 }
 
@@ -698,7 +780,7 @@ int main(int argc, char **argv) {
   g_test_init(&argc, &argv, NULL);
   g_test_add_func("/learn/any-first-arp-sender", any_first_arp);
   g_test_add_func("/learn/any-first-ipv4-source", any_first_ipv4);
-  g_test_add_func("/learn/any-tagged-frame", any_tagged);
+  g_test_add_func("/learn/any-tagged-frame-teaches-nothing", any_tagged);
   g_test_add_func("/learn/any-first-of-two-guests-keeps-address", any_two_guests_one_address);
   g_test_add_func("/learn/any-dhcp-address-has-its-time", any_ack);
   g_test_add_func("/learn/any-ended-lease-does-not-open-the-port", any_ended_lease_does_not_open);
@@ -711,6 +793,8 @@ int main(int argc, char **argv) {
   g_test_add_func("/learn/dhcp-learns-from-dhcp-only", dhcp_only_dhcp);
   g_test_add_func("/learn/dhcp-answer-must-fit-question", dhcp_answer_must_fit);
   g_test_add_func("/learn/dhcp-request-must-be-the-guests", dhcp_request_must_be_the_guests);
+  g_test_add_func("/learn/dhcp-answer-in-its-requests-tag", dhcp_answer_in_its_requests_tag);
+  g_test_add_func("/learn/dhcp-server-within-a-tag-is-not-believed", dhcp_server_within_a_tag_is_not_believed);
   g_test_add_func("/learn/dhcp-rapid-commit", dhcp_rapid_commit);
   g_test_add_func("/learn/dhcp-rogue-server-is-not-believed", dhcp_rogue_server);
   g_test_add_func("/learn/dhcp-renewal", dhcp_renew);
@@ -722,6 +806,7 @@ int main(int argc, char **argv) {
   g_test_add_func("/learn/ipv6-oldest-makes-way", ipv6_full);
   g_test_add_func("/learn/dhcpv6-addresses-and-prefixes", dhcp6_leases);
   g_test_add_func("/learn/dhcpv6-answer-must-fit-question", dhcp6_answer_must_fit);
+  g_test_add_func("/learn/dhcpv6-answer-in-its-requests-tag", dhcp6_answer_in_its_requests_tag);
   g_test_add_func("/learn/dhcpv6-rogue-server-is-not-believed", dhcp6_rogue_server);
   g_test_add_func("/learn/one-owner-may-have-an-address-twice", one_owner_may_have_it_twice);
   g_test_add_func("/learn/each-network-has-its-addresses", each_network_has_its_addresses);
