@@ -140,6 +140,7 @@ static NwfVerdict emit_stage2(NwfPort *port, const GArray *steps, gboolean out, 
 typedef struct {
   gboolean has;
   NwfVerdict verdict;
+  const GArray *steps; /* NULL: they were another port's */
 } Stage2Verdict;
 
 /* Whether nothing of the port's is in the family's rules: neither a variable nor a count of its connections. */
@@ -162,6 +163,7 @@ static gboolean make_stage2(NwfPort *port, NwfStage family, gboolean out, Stage2
   if (!stage2_steps(port, family, out, &steps, error))
     return FALSE;
   result->has = steps != NULL;
+  result->steps = steps;
   if (steps)
     result->verdict = emit_stage2(port, steps, out, family == NWF_STAGE_IPV4 ? ETHERTYPE_IPV4 : ETHERTYPE_IPV6);
   return TRUE;
@@ -177,6 +179,7 @@ static gboolean find_stage2(NwfPort *port, NwfStage family, gboolean out, Stage2
   const Stage2Verdict *known = g_hash_table_lookup(port->known, key);
   if (known) {
     *result = *known;
+    result->steps = NULL;
     return TRUE;
   }
   port->no_own = TRUE;
@@ -189,11 +192,11 @@ static gboolean find_stage2(NwfPort *port, NwfStage family, gboolean out, Stage2
 
 /* --- a direction --- */
 
-static const NwfVerdict *stage2_of(const Stage2Verdict stage2[2], int ethertype) {
+static Stage2Verdict *stage2_of(Stage2Verdict stage2[2], int ethertype) {
   if (ethertype == ETHERTYPE_IPV4 && stage2[0].has)
-    return &stage2[0].verdict;
+    return &stage2[0];
   if (ethertype == ETHERTYPE_IPV6 && stage2[1].has)
-    return &stage2[1].verdict;
+    return &stage2[1];
   return NULL;
 }
 
@@ -212,23 +215,38 @@ static gboolean is_busy(const GArray *types, gboolean out, int ethertype) {
   return TRUE;
 }
 
-static void compile_class(NwfPort *port, const NwfProgram *program, gboolean out, const GArray *types, int ethertype,
-                          const NwfVerdict *stage2, const char *comment) {
+/* What is the same for all ports of a filter was lowered for another one: once more, then. It counts no connections. */
+static gboolean recall_stage2(NwfPort *port, int ethertype, gboolean out, Stage2Verdict *stage2, GError **error) {
+  GArray *steps;
+  if (!stage2_steps(port, ethertype == ETHERTYPE_IPV4 ? NWF_STAGE_IPV4 : NWF_STAGE_IPV6, out, &steps, error))
+    return FALSE;
+  stage2->steps = steps;
+  return TRUE;
+}
+
+static gboolean compile_class(NwfPort *port, const NwfProgram *program, gboolean out, const GArray *types,
+                              int ethertype, Stage2Verdict *stage2, const char *comment, GError **error) {
   char buffer[16];
   const char *label = ethertype_label(ethertype, buffer);
   NwfStepVerdict accepted = NWF_STEP_ACCEPT;
-  if (stage2 && stage2->kind == NWF_VERDICT_DROP)
+  if (stage2 && stage2->verdict.kind == NWF_VERDICT_DROP)
     accepted = NWF_STEP_DROP;
-  else if (stage2 && stage2->kind == NWF_VERDICT_GOTO)
+  else if (stage2 && stage2->verdict.kind == NWF_VERDICT_GOTO)
     accepted = NWF_STEP_STAGE2;
   GArray *steps = nwf_program_specialise(port, program, ethertype, accepted);
   if (!is_busy(types, out, ethertype))
     steps = nwf_share_steps(port, steps, out, ethertype, label);
   nwf_compact(steps);
-  NwfVerdict verdict = nwf_emit(port, steps, out ? "out" : "in", label, stage2 ? stage2->chain : NULL);
-  if (ethertype != NWF_ETHERTYPE_OTHER)
-    verdict = nwf_watch(port, out, ethertype, label, verdict);
+  NwfVerdict verdict = nwf_emit(port, steps, out ? "out" : "in", label, stage2 ? stage2->verdict.chain : NULL);
+  if (ethertype != NWF_ETHERTYPE_OTHER && port->binding->watch) {
+    gboolean second = accepted == NWF_STEP_STAGE2;
+    if (second && !stage2->steps && !recall_stage2(port, ethertype, out, stage2, error))
+      return FALSE;
+    const NwfWatched watched = {out, ethertype, label, steps, second ? stage2->steps : NULL, verdict};
+    verdict = nwf_watch(port, &watched);
+  }
   add_entry(port, out ? &from_port : &to_port, ethertype, verdict, comment);
+  return TRUE;
 }
 
 static gboolean compile_direction(NwfPort *port, gboolean out, const char *comment, GError **error) {
@@ -256,10 +274,10 @@ static gboolean compile_direction(NwfPort *port, gboolean out, const char *comme
   nwf_watch_ethertypes(port, out, types);
   for (guint i = 0; i < types->len; i++) {
     int type = g_array_index(types, guint16, i);
-    compile_class(port, program, out, types, type, out ? stage2_of(stage2, type) : NULL, NULL);
+    if (!compile_class(port, program, out, types, type, out ? stage2_of(stage2, type) : NULL, NULL, error))
+      return FALSE;
   }
-  compile_class(port, program, out, types, NWF_ETHERTYPE_OTHER, NULL, comment);
-  return TRUE;
+  return compile_class(port, program, out, types, NWF_ETHERTYPE_OTHER, NULL, comment, error);
 }
 
 /* "FILTER NAME=VALUE,VALUE NAME=VALUE": what `list` shows of a port. */

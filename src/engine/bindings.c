@@ -101,7 +101,7 @@ static void remove_binding(NwfEngine *engine, const char *port) {
 }
 
 static void forget_learned(NwfEngine *engine, NwfEnginePort *port) {
-  if (port->learning)
+  if (port->learning || port->given)
     nwf_learner_remove_port(engine->learner, port->binding->port, TRUE);
 }
 

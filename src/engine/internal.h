@@ -32,6 +32,7 @@ typedef struct {
   gboolean failed;       /* it cannot be compiled, and is closed */
   gboolean learning;     /* the learner knows it */
   gboolean learn_ipv4, learn_ipv6;
+  gboolean given;   /* the learner knows what addresses the binding gives */
   gboolean closing; /* to be closed, whatever its binding says */
   gboolean doomed;  /* about to be unbound */
   NwfUnseen unseen;
