@@ -103,6 +103,7 @@ static void remove_binding(NwfEngine *engine, const char *port) {
 static void forget_learned(NwfEngine *engine, NwfEnginePort *port) {
   if (port->learning || port->given)
     nwf_learner_remove_port(engine->learner, port->binding->port, TRUE);
+  nwf_learner_set_network(engine->learner, port->binding->port, 0, nwf_engine_now());
 }
 
 /* The file is there before the rules: should the daemon die between the two, the next one binds the port, and a port
@@ -142,6 +143,7 @@ static gboolean bind_new(NwfEngine *engine, NwfBinding *binding, GError **error)
   NwfEnginePort *port = g_new0(NwfEnginePort, 1);
   port->binding = binding;
   binding->index = link ? link->index : 0;
+  nwf_links_tell_network(engine, binding->port);
   if (bind_port(engine, port, closed && closed->unseen == NWF_UNSEEN_UNREADABLE, error)) {
     nwf_engine_port_free(closed);
     nwf_links_bound(engine, port->binding->port, TRUE);

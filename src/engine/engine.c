@@ -118,6 +118,7 @@ static gboolean start_kernel(NwfEngine *engine, GError **error) {
     return FALSE;
   nwf_load_bindings(engine);
   nwf_links_find_renamed(engine);
+  nwf_links_tell_networks(engine);
   if (!nwf_install_all(engine, FALSE, error))
     return FALSE;
   remove_stock(engine);

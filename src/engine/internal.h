@@ -138,6 +138,9 @@ void nwf_links_catch_up(NwfEngine *engine);
 gboolean nwf_links_is_gone(const NwfEngine *engine, const NwfBinding *binding);
 /** Closes the other names of interfaces that bindings are about, in memory; what is loaded is installed after it. */
 void nwf_links_find_renamed(NwfEngine *engine);
+/** Tells the learner which bridge a port is on, or all ports. Addresses may end by that. */
+void nwf_links_tell_network(NwfEngine *engine, const char *port);
+void nwf_links_tell_networks(NwfEngine *engine);
 /** @name is bound anew, or no longer: so are names that stand for it, the latter after the grace. */
 void nwf_links_bound(NwfEngine *engine, const char *name, gboolean bound);
 

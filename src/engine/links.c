@@ -47,6 +47,25 @@ void nwf_links_bound(NwfEngine *engine, const char *name, gboolean bound) {
   }
 }
 
+/* --- bridges --- */
+
+void nwf_links_tell_network(NwfEngine *engine, const char *port) {
+  const NwfLink *bridge = nwf_links_bridge(engine->links, port);
+  nwf_learner_set_network(engine->learner, port, bridge ? bridge->index : 0, nwf_engine_now());
+}
+
+void nwf_links_tell_networks(NwfEngine *engine) {
+  g_autoptr(GPtrArray) all = nwf_engine_ports(engine);
+  for (guint i = 0; i < all->len; i++)
+    nwf_links_tell_network(engine, ((NwfEnginePort *)g_ptr_array_index(all, i))->binding->port);
+}
+
+static void tell_if_bound(NwfEngine *engine, const NwfLink *link) {
+  const NwfEnginePort *port = link->index ? nwf_engine_port(engine, link->name) : NULL;
+  if (port && !port->unseen)
+    nwf_links_tell_network(engine, link->name);
+}
+
 /* --- what becomes of them --- */
 
 static void name_taken(NwfEngine *engine, const NwfEnginePort *port, const NwfLink *now, GPtrArray *ports) {
@@ -65,6 +84,8 @@ static void name_taken(NwfEngine *engine, const NwfEnginePort *port, const NwfLi
 static void take_change(NwfEngine *engine, const NwfLinkChange *change, GPtrArray *ports) {
   NwfEnginePort *port = change->before.index ? nwf_engine_port(engine, change->before.name) : NULL;
   gboolean left = strcmp(change->before.name, change->now.name) != 0;
+  tell_if_bound(engine, &change->before);
+  tell_if_bound(engine, &change->now);
   if (!port || !left || port->doomed)
     return;
   /* when changes were lost, the name may stand for another one by now */
@@ -84,6 +105,8 @@ void nwf_links_catch_up(NwfEngine *engine) {
   for (guint i = 0; i < changes->len; i++)
     take_change(engine, &g_array_index(changes, NwfLinkChange, i), ports);
   nwf_closed_settle(engine, ports);
+  if (changes->len)
+    nwf_events_rearm(engine);
 }
 
 /* --- names that are given --- */

@@ -290,6 +290,50 @@ static void test_unbound_and_bound_while_renamed(Fixture *fixture, gconstpointer
   assert_filter_of("other", "closed ");
 }
 
+/* --- bridges --- */
+
+static void claim(Fixture *fixture) {
+  g_autoptr(GError) error = NULL;
+  Frame frame = frame_arp(mac1, "10.0.0.1");
+  lab_send_blind(fixture->lab, 1, frame.bytes, frame.length, &error);
+  g_assert_no_error(error);
+}
+
+static void bind_uplink(Fixture *fixture) {
+  g_autoptr(GError) error = NULL;
+  bench_bind_mac(fixture->bench, "uplink", mac1, "clean-traffic", NULL, &error);
+  g_assert_no_error(error);
+}
+
+#define CLAIMED "clean-traffic MAC=52:54:00:00:00:02 IP=10.0.0.1"
+
+/* 10.0.0.1 is tap0's, on the lab's bridge. */
+static void test_two_networks(Fixture *fixture, gconstpointer grace) {
+  run("ip link add br1 type bridge mcast_snooping 0 && ip link set br1 up && ip link set uplink master br1");
+  bind_uplink(fixture);
+  claim(fixture);
+  bench_await_filter(fixture->bench, "uplink", CLAIMED);
+  restart(fixture, "true");
+  assert_filter_of("uplink", CLAIMED);
+}
+
+static void test_one_network(Fixture *fixture, gconstpointer grace) {
+  bind_uplink(fixture);
+  claim(fixture);
+  bench_await(fixture->bench, "10.0.0.1");
+  assert_filter_of("uplink", "learning-any");
+}
+
+/* On a bridge where somebody has its address it loses it. */
+static void test_another_network(Fixture *fixture, gconstpointer grace) {
+  run("ip link add br1 type bridge mcast_snooping 0 && ip link set br1 up && ip link set uplink master br1");
+  bind_uplink(fixture);
+  claim(fixture);
+  bench_await_filter(fixture->bench, "uplink", CLAIMED);
+  run("ip link set uplink master " LAB_BRIDGE);
+  bench_await_filter(fixture->bench, "uplink", "learning-");
+}
+
 int main(int argc, char **argv) {
   g_test_init(&argc, &argv, NULL);
 #define TEST_GRACE(name, grace, function)                                                                              \
@@ -315,5 +359,8 @@ int main(int argc, char **argv) {
   TEST_GRACE("a-restart-ends-the-grace", HOUR, test_restarted_within_the_grace);
   TEST_GRACE("renamed-within-the-grace-it-stays-closed", HOUR, test_renamed_within_the_grace);
   TEST_GRACE("unbound-and-bound-while-renamed-it-stays-closed", 1, test_unbound_and_bound_while_renamed);
+  TEST("on-another-bridge-it-may-have-the-same-address", test_two_networks);
+  TEST("on-the-same-bridge-it-may-not", test_one_network);
+  TEST("it-loses-an-address-that-is-had-on-the-bridge-that-it-comes-to", test_another_network);
   return g_test_run();
 }
