@@ -287,6 +287,7 @@ typedef struct {
   char *file;  /* for messages; NULL when there is none */
   guint line;  /* of the <filterref>, or 0 */
   guint watch; /* NwfWatch: frames that are copied to user space; no part of a document */
+  guint index; /* of the interface when it was bound, 0: not known; only a <filterbindingstatus> says it */
 } NwfBinding;
 
 /* --- language tables (protocol.c) --- */

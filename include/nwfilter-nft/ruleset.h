@@ -323,6 +323,8 @@ GArray *nwf_ruleset_port_infos(const NwfRuleset *ruleset);
 guint nwf_ruleset_features(const NwfRuleset *ruleset);
 guint nwf_chain_features(const NwfChain *chain);
 guint nwf_expr_features(const NwfExpr *expr);
+/** The same of the rules that the port's frames come to. */
+guint nwf_ruleset_port_features(NwfRuleset *ruleset, const char *port);
 
 /** Fields count by their place in the frame, not by their name, here and in nwf_chain_equal. */
 gboolean nwf_expr_equal(const NwfExpr *a, const NwfExpr *b);

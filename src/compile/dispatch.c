@@ -119,6 +119,7 @@ typedef struct {
   gboolean has;
   gboolean stateful; /* tests or counts connections */
   NwfVerdict verdict;
+  const GArray *steps; /* NULL: they were another port's */
 } Stage2Verdict;
 
 static gboolean tests_state(const GArray *steps) {
@@ -153,6 +154,7 @@ static gboolean make_stage2(NwfPort *port, NwfStage family, gboolean out, Stage2
   if (!stage2_steps(port, family, out, &steps, error))
     return FALSE;
   result->has = steps != NULL;
+  result->steps = steps;
   result->stateful = steps && tests_state(steps);
   if (steps)
     result->verdict = emit_stage2(port, steps, out, family == NWF_STAGE_IPV4 ? ETHERTYPE_IPV4 : ETHERTYPE_IPV6);
@@ -169,6 +171,7 @@ static gboolean find_stage2(NwfPort *port, NwfStage family, gboolean out, Stage2
   const Stage2Verdict *known = g_hash_table_lookup(port->known, key);
   if (known) {
     *result = *known;
+    result->steps = NULL;
     return TRUE;
   }
   port->no_own = TRUE;
@@ -201,10 +204,10 @@ static gboolean has_type(const GArray *types, int ethertype) {
 
 /* What a guest sends goes on to the second stage without another lookup, unless that has to stand behind connection
  * tracking. */
-static const NwfVerdict *goes_on_to(const Direction *direction, int ethertype) {
+static Stage2Verdict *goes_on_to(Direction *direction, int ethertype) {
   for (guint i = 0; direction->out && i < G_N_ELEMENTS(families); i++)
     if (families[i] == ethertype && direction->stage2[i].has && !direction->stage2[i].stateful)
-      return &direction->stage2[i].verdict;
+      return &direction->stage2[i];
   return NULL;
 }
 
@@ -218,22 +221,39 @@ static gboolean is_busy(const Direction *direction, int ethertype) {
   return ethertype == NWF_ETHERTYPE_OTHER && !has_type(direction->types, ETHERTYPE_IPV4);
 }
 
-static NwfVerdict compile_class(const Direction *direction, int ethertype) {
+/* What is the same for all ports of a filter was lowered for another one: once more, then. It counts no connections. */
+static gboolean recall_stage2(const Direction *direction, int ethertype, Stage2Verdict *stage2, GError **error) {
+  GArray *steps;
+  if (!stage2_steps(direction->port, ethertype == ETHERTYPE_IPV4 ? NWF_STAGE_IPV4 : NWF_STAGE_IPV6, direction->out,
+                    &steps, error))
+    return FALSE;
+  stage2->steps = steps;
+  return TRUE;
+}
+
+static gboolean compile_class(Direction *direction, int ethertype, NwfVerdict *verdict, GError **error) {
   char buffer[16];
   NwfPort *port = direction->port;
   const char *label = ethertype_label(ethertype, buffer);
-  const NwfVerdict *stage2 = goes_on_to(direction, ethertype);
+  Stage2Verdict *stage2 = goes_on_to(direction, ethertype);
   NwfStepVerdict accepted = NWF_STEP_ACCEPT;
-  if (stage2 && stage2->kind == NWF_VERDICT_DROP)
+  if (stage2 && stage2->verdict.kind == NWF_VERDICT_DROP)
     accepted = NWF_STEP_DROP;
-  else if (stage2 && stage2->kind == NWF_VERDICT_GOTO)
+  else if (stage2 && stage2->verdict.kind == NWF_VERDICT_GOTO)
     accepted = NWF_STEP_STAGE2;
   GArray *steps = nwf_program_specialise(port, direction->program, ethertype, accepted);
   if (!is_busy(direction, ethertype))
     steps = nwf_share_steps(port, steps, direction->out, ethertype, label);
   nwf_compact(steps);
-  NwfVerdict verdict = nwf_emit(port, steps, direction->out ? "out" : "in", label, stage2 ? stage2->chain : NULL);
-  return ethertype == NWF_ETHERTYPE_OTHER ? verdict : nwf_watch(port, direction->out, ethertype, label, verdict);
+  *verdict = nwf_emit(port, steps, direction->out ? "out" : "in", label, stage2 ? stage2->verdict.chain : NULL);
+  if (ethertype == NWF_ETHERTYPE_OTHER || !port->binding->watch)
+    return TRUE;
+  gboolean second = accepted == NWF_STEP_STAGE2;
+  if (second && !stage2->steps && !recall_stage2(direction, ethertype, stage2, error))
+    return FALSE;
+  const NwfWatched watched = {direction->out, ethertype, label, steps, second ? stage2->steps : NULL, *verdict};
+  *verdict = nwf_watch(port, &watched);
+  return TRUE;
 }
 
 static void add_type(Direction *direction, int ethertype, NwfVerdict verdict) {
@@ -258,9 +278,11 @@ static NwfVerdict guard_other(const Direction *direction, NwfVerdict verdict) {
 }
 
 /* Of what has no entry, much is IP and ARP: these get one where others have one. */
-static void compile_other(Direction *direction, const char *comment) {
+static gboolean compile_other(Direction *direction, const char *comment, GError **error) {
   static const guint16 many[] = {ETHERTYPE_IPV4, ETHERTYPE_ARP, ETHERTYPE_IPV6};
-  NwfVerdict verdict = compile_class(direction, NWF_ETHERTYPE_OTHER);
+  NwfVerdict verdict;
+  if (!compile_class(direction, NWF_ETHERTYPE_OTHER, &verdict, error))
+    return FALSE;
   if (direction->decides && verdict.kind != NWF_VERDICT_DROP) {
     for (guint i = 0; i < G_N_ELEMENTS(many); i++)
       if (!has_type(direction->types, many[i])) {
@@ -271,6 +293,7 @@ static void compile_other(Direction *direction, const char *comment) {
   }
   add_entry(direction->port, direction->out ? NWF_DISPATCH_FROM : NWF_DISPATCH_TO, NWF_ETHERTYPE_OTHER, verdict,
             comment);
+  return TRUE;
 }
 
 static void compile_second_stage(Direction *direction) {
@@ -301,10 +324,12 @@ static gboolean compile_direction(NwfPort *port, gboolean out, const char *comme
   nwf_watch_ethertypes(port, out, types);
   for (guint i = 0; i < types->len; i++) {
     int type = g_array_index(types, guint16, i);
-    add_type(&direction, type, compile_class(&direction, type));
+    NwfVerdict verdict;
+    if (!compile_class(&direction, type, &verdict, error))
+      return FALSE;
+    add_type(&direction, type, verdict);
   }
-  compile_other(&direction, comment);
-  return TRUE;
+  return compile_other(&direction, comment, error);
 }
 
 /* "FILTER NAME=VALUE,VALUE NAME=VALUE": what `list` shows of a port. */

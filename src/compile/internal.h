@@ -231,8 +231,17 @@ const char *nwf_format_hash(guint64 hash, char digits[17]);
 /* watch.c */
 /** Adds the EtherTypes of which frames are watched to @types (guint16), unless they are there. */
 void nwf_watch_ethertypes(const NwfPort *port, gboolean out, GArray *types);
-/** The verdict of a class whose frames are copied before @verdict holds; @verdict itself when none are. */
-NwfVerdict nwf_watch(NwfPort *port, gboolean out, int ethertype, const char *label, NwfVerdict verdict);
+/** A class of a port's frames, as its filter decides about them. */
+typedef struct {
+  gboolean out;
+  int ethertype;
+  const char *label;
+  const GArray *steps;  /* ... */
+  const GArray *stage2; /* of NWF_STEP_STAGE2; NULL: there is none */
+  NwfVerdict verdict;   /* ... which were emitted as this */
+} NwfWatched;
+/** The verdict of the class when frames of it are copied; that of @watched itself when none are. */
+NwfVerdict nwf_watch(NwfPort *port, const NwfWatched *watched);
 
 /* dispatch.c */
 /** Compiles a port whose rules are collected and sorted: chains, and an entry in each map. */

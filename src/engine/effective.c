@@ -18,8 +18,10 @@
 #define LEARNING_DHCP_SERVERS "learning-dhcp-servers"
 #define LEARNING_IPV6 "learning-ipv6" /* where IPv6 addresses are learned, too: beside one of the others */
 
-/* The stock driver's rules of these phases, but that of `any` lets no other protocol than the two that teach
- * something out, and ports of DHCP are told apart by direction. */
+/* The stock driver's rules of these phases, but ports of DHCP are told apart by direction, and under `any` nothing
+ * passes that names an address of the guest's: the copy of such a frame teaches it, and the next one passes. Else a
+ * guest could use what others have, all the time before it shows an address of its own, and as many frames as it can
+ * send before an answer of ours. What names none is DHCP and the question whether an address is free (RFC 5227). */
 #define DHCP_FILTER(name, server)                                                                                      \
   "<filter name='" name "'>"                                                                                           \
   "<rule action='accept' direction='out'>"                                                                             \
@@ -48,8 +50,10 @@ static const char *const own_filters[] = {
     "<filter name='" NWF_OWN_FILTER_CLOSED "'><rule action='drop' direction='inout'/></filter>",
     "<filter name='" LEARNING_ANY "'>"
     "<rule action='drop' direction='out' priority='-1000'><mac match='no' srcmacaddr='$MAC'/></rule>"
-    "<rule action='accept' direction='out'><mac protocolid='ipv4'/></rule>"
-    "<rule action='accept' direction='out'><mac protocolid='arp'/></rule>"
+    "<rule action='accept' direction='out'>"
+    "<ip srcipaddr='0.0.0.0' protocol='udp' srcportstart='68' dstportstart='67'/></rule>"
+    "<rule action='accept' direction='out'>"
+    "<arp opcode='Request' arpsrcmacaddr='$MAC' arpsrcipaddr='0.0.0.0'/></rule>"
     "<rule action='drop' direction='out' priority='1000'/></filter>",
     DHCP_FILTER(LEARNING_DHCP, ""),
     DHCP_FILTER(LEARNING_DHCP_SERVERS, "srcipaddr='$" VARIABLE_SERVER "' "),
@@ -213,9 +217,9 @@ NwfBinding *nwf_effective_binding(NwfEngine *engine, NwfEnginePort *port, gboole
   const NwfBinding *binding = port->binding;
   NwfLearnPort learn = {0};
   gboolean none;
-  *own_filter = port->unreadable;
+  *own_filter = port->unseen != NWF_UNSEEN_NOT;
   port->next_learning = FALSE;
-  if (port->unreadable)
+  if (port->unseen)
     return nwf_effective_closed(port);
   g_autoptr(GPtrArray) missing = nwf_missing_variables(engine->filters, binding, error);
   if (!missing)

@@ -12,6 +12,15 @@ static void forget_next(const GPtrArray *ports) {
   }
 }
 
+/* Other ports may have learned what this one is given. */
+static void tell_given(NwfEngine *engine, NwfEnginePort *port) {
+  if (port->given)
+    return;
+  nwf_learner_set_given(engine->learner, port->binding, nwf_engine_now());
+  port->given = TRUE;
+  nwf_events_rearm(engine);
+}
+
 static void take_next(NwfEngine *engine, const GPtrArray *ports) {
   for (guint i = 0; i < ports->len; i++) {
     NwfEnginePort *port = g_ptr_array_index(ports, i);
@@ -24,6 +33,7 @@ static void take_next(NwfEngine *engine, const GPtrArray *ports) {
     port->effective = g_steal_pointer(&port->next);
     port->own_filter = port->next_own_filter;
     port->failed = port->next_failed;
+    tell_given(engine, port);
   }
 }
 

@@ -141,7 +141,7 @@ def a_filter_of_both_families_waits_for_ipv4(place):
     client.run("ip", "addr", "add", PREFIX + "7/64", "dev", "eth0")
     place.learned(client, PREFIX + "7", "nd")
     assert not speaks_as(client, PREFIX + "7")
-    assert client.passes(frames.arp(client.mac, "10.0.0.7"))
+    assert not client.passes(frames.arp(client.mac, "10.0.0.7"))
     place.learned(client, "10.0.0.7", "arp")
     assert client.speaks_as("10.0.0.7")
     assert speaks_as(client, PREFIX + "7")
