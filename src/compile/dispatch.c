@@ -165,7 +165,8 @@ static gboolean make_stage2(NwfPort *port, NwfStage family, gboolean out, Stage2
 static gboolean find_stage2(NwfPort *port, NwfStage family, gboolean out, Stage2Verdict *result, GError **error) {
   if (!is_constant(port, family, out))
     return make_stage2(port, family, out, result, error);
-  g_autofree char *key = g_strdup_printf("%u %u %s", family, (guint)out, port->binding->filter);
+  g_autofree char *key =
+      g_strdup_printf("%u %u %u %s", family, (guint)out, port->binding->closed, port->binding->filter);
   if (!port->known)
     port->known = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
   const Stage2Verdict *known = g_hash_table_lookup(port->known, key);

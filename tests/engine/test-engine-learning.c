@@ -355,22 +355,91 @@ static void test_ipv6(Fixture *fixture, gconstpointer data) {
   "<rule action='accept' direction='out'><ipv6 srcipaddr='$IPV6'/></rule>"                                             \
   "<rule action='drop' direction='out' priority='1000'/></filter>"
 
-/* DHCPv6 must not wait for an IPv4 lease that may never come; nothing else may pass meanwhile. */
+/* A guest of one family has its rules; nothing of the other passes but what teaches it an address. */
 static void test_ipv6_beside_dhcp(Fixture *fixture, gconstpointer data) {
   g_autoptr(GError) error = NULL;
   g_assert_true(bench_define(fixture->bench, BOTH_FILTER, &error));
   bind_tap(fixture, 0, "both", DHCP_ONLY);
-  assert_filter_begins("tap0", "learning-dhcp-ipv6 ");
+  assert_filter_begins("tap0", "both ");
   g_assert_true(passes(fixture, 0, frame_dhcp6(mac0, "fe80::5054:ff:fe00:1")));
   g_assert_false(passes(fixture, 0, frame_dhcp6(mac1, "fe80::5054:ff:fe00:1")));
   g_assert_false(passes(fixture, 0, frame_dhcp6(mac0, "fe80::1")));
-  g_assert_false(passes(fixture, 0, frame_udp6(mac0, mac1, "fe80::5054:ff:fe00:1", "fe80::2")));
+  g_assert_true(passes(fixture, 0, frame_udp6(mac0, mac1, "fe80::5054:ff:fe00:1", "fe80::2")));
   g_assert_false(passes(fixture, 0, udp_from(0, "10.0.0.5")));
+  g_assert_false(passes(fixture, 0, frame_arp(mac0, "10.0.0.5")));
+  g_assert_false(passes(fixture, 0, frame_arp_probe(mac0, "10.0.0.5")));
   Dhcp request = request_of(0, "10.0.0.5"), ack = ack_to(0, "10.0.0.5", 600, "10.0.0.254");
   g_assert_true(passes(fixture, 0, frame_dhcp(&request)));
   g_assert_true(passes(fixture, 1, frame_dhcp(&ack)));
-  bench_await_filter(fixture->bench, "tap0", "both ");
+  bench_await(fixture->bench, "filter both with 1 IPv4");
+  g_assert_true(passes(fixture, 0, udp_from(0, "10.0.0.5")));
+  g_assert_false(passes(fixture, 0, udp_from(0, "10.0.0.6")));
   g_assert_true(passes(fixture, 0, frame_udp6(mac0, mac1, "fe80::5054:ff:fe00:1", "fe80::2")));
+}
+
+/* A rule that is left out opens what it would have dropped. */
+#define NEGATIVE_FILTER                                                                                                \
+  "<filter name='negative'><uuid>11111111-2222-4333-8444-555555555508</uuid>"                                          \
+  "<rule action='drop' direction='out'><ip match='no' srcipaddr='$IP'/></rule>"                                        \
+  "<rule action='drop' direction='out'><arp match='no' arpsrcipaddr='$IP'/></rule>"                                    \
+  "<rule action='drop' direction='out'><rarp match='no' arpsrcipaddr='$IP'/></rule>"                                   \
+  "<rule action='drop' direction='out'><ipv6 match='no' srcipaddr='$IPV6'/></rule>"                                    \
+  "<rule action='drop' direction='out'><all match='no' srcipaddr='$IP'/></rule>"                                       \
+  "<rule action='accept' direction='out' priority='-1000'><vlan vlanid='7'/></rule></filter>"
+
+static void assert_ipv4_is_closed(Fixture *fixture) {
+  const Frame packet = udp_from(0, "10.0.0.5"), arp = frame_arp(mac0, "10.0.0.5");
+  Frame rarp = arp;
+  rarp.bytes[13] = 0x35;
+  rarp.bytes[12] = 0x80;
+  Frame qinq = frame_tagged(packet, 5);
+  qinq.bytes[12] = 0x88;
+  qinq.bytes[13] = 0xa8;
+  const Frame closed[] = {packet,
+                          arp,
+                          rarp,
+                          frame_tagged(packet, 5),
+                          frame_tagged(packet, 7), /* also what the filter would let pass before all else */
+                          frame_tagged(arp, 5),
+                          frame_tagged(rarp, 5),
+                          frame_tagged(frame_tagged(packet, 5), 5),
+                          qinq};
+  for (guint i = 0; i < G_N_ELEMENTS(closed); i++) {
+    if (passes(fixture, 0, closed[i]))
+      g_error("frame %u passes", i);
+  }
+}
+
+static void test_one_family_is_closed(Fixture *fixture, gconstpointer data) {
+  g_autoptr(GError) error = NULL;
+  g_assert_true(bench_define(fixture->bench, NEGATIVE_FILTER, &error));
+  static const char *const methods[] = {NULL, DHCP_ONLY};
+  Frame ipv6 = frame_udp6(mac0, mac1, "fe80::5054:ff:fe00:1", "fe80::2"),
+        spoofed = frame_udp6(mac0, mac1, "fe80::1", "fe80::2");
+  for (guint i = 0; i < G_N_ELEMENTS(methods); i++) {
+    bind_tap(fixture, 0, "negative", methods[i]);
+    g_assert_true(passes(fixture, 0, ipv6));
+    g_assert_false(passes(fixture, 0, spoofed));
+    g_assert_true(passes(fixture, 0, frame_tagged(ipv6, 5)));
+    assert_ipv4_is_closed(fixture);
+    gboolean arrived[4] = {0};
+    Frame to_guest = frame_udp(mac1, mac0, "10.0.0.9", "10.0.0.5");
+    lab_send(fixture->lab, 1, to_guest.bytes, to_guest.length, arrived, &error);
+    g_assert_no_error(error);
+    g_assert_false(arrived[0]);
+    if (methods[i]) {
+      Dhcp request = request_of(0, "10.0.0.5"), ack = ack_to(0, "10.0.0.5", 600, "10.0.0.254");
+      g_assert_true(passes(fixture, 0, frame_dhcp(&request)));
+      send(fixture, 1, frame_dhcp(&ack));
+    } else {
+      g_assert_true(passes(fixture, 0, frame_arp_probe(mac0, "10.0.0.5")));
+      send(fixture, 0, frame_arp(mac0, "10.0.0.5"));
+    }
+    bench_await(fixture->bench, "filter negative with 1 IPv4");
+    g_assert_true(passes(fixture, 0, udp_from(0, "10.0.0.5")));
+    g_assert_false(passes(fixture, 0, udp_from(0, "10.0.0.6")));
+    g_assert_true(nwf_engine_unbind(fixture->bench->engine, "tap0", &error));
+  }
 }
 
 #define ADD(name, function) g_test_add("/learning/" name, Fixture, NULL, start, function, stop)
@@ -393,5 +462,6 @@ int main(int argc, char **argv) {
   ADD("a-release-closes", test_release);
   ADD("ipv6-is-learned-from-duplicate-address-detection", test_ipv6);
   ADD("dhcpv6-does-not-wait-for-an-ipv4-lease", test_ipv6_beside_dhcp);
+  ADD("a-family-without-an-address-is-closed", test_one_family_is_closed);
   return g_test_run();
 }
