@@ -144,14 +144,17 @@ static void warn_unreached(const Check *check, const NwfFilter *filter, GHashTab
 
 static void relay_warning(const char *where, const char *what, gpointer data) {
   const Check *check = data;
-  g_autofree char *full = g_strdup_printf("filter %s: %s", check->filter->name, what);
   if (check->warning)
-    check->warning(where, full, check->data);
+    check->warning(where, what, check->data);
 }
 
+/* Whether there is such an ipset, and of what type, is for the host to know. */
 static gboolean any_ipset(const char *name, guint dimensions, gboolean ipv6, NwfRuleset *ruleset, NwfSet *set,
                           gpointer data, GError **error) {
-  return TRUE; /* whether there is such an ipset is for the host to know */
+  set->n_fields = MIN(dimensions, NWF_KEY_PARTS);
+  for (guint i = 1; i < set->n_fields; i++)
+    set->fields[i] = set->fields[0];
+  return TRUE;
 }
 
 static gboolean compile_alone(Check *check, GError **error) {

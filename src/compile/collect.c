@@ -29,6 +29,19 @@ void nwf_port_error(const NwfPort *port, const NwfFilter *filter, const NwfRule 
   g_set_error(error, NWF_ERROR, code, "%s%s", message->str, what);
 }
 
+void nwf_port_warn(const NwfPort *port, const NwfFilter *filter, guint line, const char *format, ...) {
+  const NwfCompileOptions *options = port->options;
+  if (!options || !options->warning)
+    return;
+  va_list args;
+  va_start(args, format);
+  g_autofree char *what = g_strdup_vprintf(format, args);
+  va_end(args);
+  g_autofree char *where = nwf_where(filter, line);
+  g_autofree char *full = g_strdup_printf("filter %s: %s", filter->name, what);
+  options->warning(where, full, options->data);
+}
+
 /* What a filter sees: the reference's parameters, over which those from further out win. */
 static const NwfParameters *scope_for(NwfPort *port, const NwfFilterRef *reference, const NwfParameters *outer) {
   guint n = nwf_parameters_count(reference->parameters);

@@ -86,6 +86,9 @@ typedef struct {
 /** "port P: filter F (FILE:LINE): " + message, as an error of ours. */
 void nwf_port_error(const NwfPort *port, const NwfFilter *filter, const NwfRule *rule, int code, GError **error,
                     const char *format, ...) G_GNUC_PRINTF(6, 7);
+/** Gives the caller's warning function, if there is one, "filter F: " + message. */
+void nwf_port_warn(const NwfPort *port, const NwfFilter *filter, guint line, const char *format, ...)
+    G_GNUC_PRINTF(4, 5);
 /** "FILE:LINE" of a rule, or the filter's name when it has no file; caller frees. */
 char *nwf_where(const NwfFilter *filter, guint line);
 

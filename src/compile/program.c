@@ -268,18 +268,16 @@ static gboolean prepend_product(const Class *class, GArray *tail, const GArray *
 
 static void warn_of_open_end(const Class *class, const NwfProgramChain *chain, const GArray *tail,
                              const GArray *steps) {
-  const NwfCompileOptions *options = class->port->options;
   gboolean ends = steps->len && step_at(steps, steps->len - 1)->n_conds == 0;
   gboolean alike = tail->len == 1 && step_at(tail, 0)->verdict == class->accepted;
-  if (!options->warning || ends || alike || steps->len == 0)
+  if (ends || alike || steps->len == 0)
     return;
   const NwfOrigin *origin = &step_at(steps, steps->len - 1)->origins[0];
-  g_autofree char *where = nwf_where(origin->filter, origin->rule->line);
-  g_autofree char *what =
-      g_strdup_printf("chain %s ends without a verdict: what no rule of it decided goes back to root here (and with "
-                      "libvirt's nftables backend), but is accepted with ebtables",
-                      chain->name);
-  options->warning(where, what, options->data);
+  nwf_port_warn(
+      class->port, origin->filter, origin->rule->line,
+      "chain %s ends without a verdict: what no rule of it decided goes back to root here (and with libvirt's "
+      "nftables backend), but is accepted with ebtables",
+      chain->name);
 }
 
 static void prepend_chain(const Class *class, GArray *tail, const NwfProgramChain *chain) {

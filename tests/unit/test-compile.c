@@ -279,6 +279,34 @@ static void ports_of_an_ipset_are_not_looked_for_in_later_fragments(void) {
   g_assert_cmpuint(n_lookups, ==, 2);
 }
 
+static gboolean give_addresses(const char *name, guint dimensions, gboolean ipv6, NwfRuleset *ruleset, NwfSet *set,
+                               gpointer data, GError **error) {
+  return TRUE; /* that is what it is from the start */
+}
+
+static void gather(const char *where, const char *what, gpointer data) {
+  g_string_append_printf(data, "%s: %s\n", where, what);
+}
+
+/* libvirt's own tests have `src,src` for an ipset of one dimension; iptables takes the first. */
+static void ipset_takes_the_first_of_too_many_flags(void) {
+  g_autoptr(NwfFilterStore) store = nwf_filter_store_new();
+  put(store, "<filter name='f'>\n<rule action='drop' direction='out'><all ipset='s' ipsetflags='dst,src'/></rule>"
+             "</filter>");
+  g_autoptr(GString) warnings = g_string_new(NULL);
+  NwfCompileOptions options = {.ipset = give_addresses, .warning = gather, .data = warnings};
+  g_autoptr(NwfBinding) binding = bind("f", "vnet0");
+  NwfBinding *bindings[] = {binding};
+  g_autoptr(GError) error = NULL;
+  g_autoptr(NwfRuleset) ruleset = nwf_compile(store, bindings, 1, &options, &error);
+  g_assert_no_error(error);
+  g_assert_true(g_str_has_prefix(warnings->str, "test.xml:2: filter f: ipset 's' has 1 dimension, and ipsetflags "
+                                                "names 2: the first 1 counts"));
+  g_autofree char *text = nwf_ruleset_to_text(ruleset);
+  g_assert_nonnull(strstr(text, "ip daddr @ipset-s drop")); /* what the guest sends */
+  g_assert_nonnull(strstr(text, "ip saddr @ipset-s drop")); /* what it is sent */
+}
+
 /* --- errors --- */
 
 static void expect_error(NwfFilterStore *store, NwfBinding *binding, guint features, int code,
@@ -292,6 +320,32 @@ static void expect_error(NwfFilterStore *store, NwfBinding *binding, guint featu
       g_error("'%s' is not in '%s'", *parts, error->message);
 }
 #define PARTS(...) ((const char *const[]){__VA_ARGS__, NULL})
+
+/* Seen: the members that one rule has asked for were looked into by another with fewer flags, or of the other family,
+ * and it never matched. */
+static void an_ipset_is_not_had_for_other_flags(void) {
+  static const struct {
+    const char *rule, *says;
+  } cases[] = {{"<all ipset='s' ipsetflags='src'/>", "it has 2 dimensions, and ipsetflags names 1"},
+               {"<all-ipv6 ipset='s' ipsetflags='src,src'/>", "it holds IPv4 addresses"}};
+  for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
+    g_autoptr(NwfFilterStore) store = nwf_filter_store_new();
+    g_autofree char *filter = g_strdup_printf(
+        "<filter name='f'><rule action='drop' direction='out'><all ipset='s' ipsetflags='dst,src'/></rule>\n"
+        "<rule action='drop' direction='out'>%s</rule></filter>",
+        cases[i].rule);
+    put(store, filter);
+    NwfCompileOptions options = {.ipset = give_addresses_and_ports};
+    g_autoptr(NwfBinding) binding = bind("f", "vnet0");
+    NwfBinding *bindings[] = {binding};
+    g_autoptr(GError) error = NULL;
+    g_autoptr(NwfRuleset) ruleset = nwf_compile(store, bindings, 1, &options, &error);
+    g_assert_null(ruleset);
+    g_assert_error(error, NWF_ERROR, NWF_ERROR_UNSUPPORTED);
+    if (!strstr(error->message, cases[i].says) || !strstr(error->message, "test.xml:2"))
+      g_error("%s", error->message);
+  }
+}
 
 static void loop_is_named(void) {
   g_autoptr(NwfFilterStore) store = nwf_filter_store_new();
@@ -403,10 +457,6 @@ static void missing_variables_of_a_missing_filter_are_not_known(void) {
 
 /* --- check --- */
 
-static void gather(const char *where, const char *what, gpointer data) {
-  g_string_append_printf(data, "%s: %s\n", where, what);
-}
-
 static char *warnings_of(NwfFilterStore *store, const char *filter, const NwfParameters *parameters) {
   g_autoptr(GError) error = NULL;
   GString *text = g_string_new(NULL);
@@ -452,7 +502,7 @@ static void check_finds_the_open_end_of_a_chain(void) {
   g_autofree char *alone = warnings_of(store, "f", NULL);
   g_assert_cmpstr(alone, ==, "");
   g_autofree char *text = warnings_of(store, "g", NULL);
-  g_assert_nonnull(strstr(text, "filter g: chain ipv4 ends without a verdict"));
+  g_assert_nonnull(strstr(text, "filter f: chain ipv4 ends without a verdict"));
 }
 
 static void check_finds_the_variable_that_nobody_gives(void) {
@@ -524,6 +574,8 @@ int main(int argc, char **argv) {
   TEST("dispatch", rarp_addresses_are_looked_up_as_bytes);
   TEST("dispatch", host_sent_frames_meet_no_second_stage);
   TEST("dispatch", ports_of_an_ipset_are_not_looked_for_in_later_fragments);
+  TEST("dispatch", ipset_takes_the_first_of_too_many_flags);
+  TEST("errors", an_ipset_is_not_had_for_other_flags);
   TEST("errors", loop_is_named);
   TEST("errors", missing_filter_is_named);
   TEST("errors", all_missing_variables_are_named);
