@@ -74,10 +74,10 @@ GPtrArray *nwf_missing_variables(const NwfFilterStore *store, const NwfBinding *
 
 /** Checks one filter together with what it refers to. Errors are what would make every binding to
  * it fail: loops, values that no attribute takes. Warnings: rules that nothing can reach, references
- * that @store cannot answer, variables that nobody gives (only when @parameters is not NULL: what the
- * binding or the reference would give), rules without effect, and verdicts that depend on how chains
+ * that @store cannot answer, variables that nobody gives (only when @binding is not NULL, of which
+ * nothing but its filter's name is left out), rules without effect, and verdicts that depend on how chains
  * end. */
-gboolean nwf_check_filter(const NwfFilterStore *store, const NwfFilter *filter, const NwfParameters *parameters,
+gboolean nwf_check_filter(const NwfFilterStore *store, const NwfFilter *filter, const NwfBinding *binding,
                           NwfWarningFunc warning, gpointer data, GError **error);
 
 G_END_DECLS

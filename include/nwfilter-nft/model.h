@@ -374,6 +374,17 @@ guint nwf_parameters_count(const NwfParameters *parameters);
 const char *nwf_parameters_name(const NwfParameters *parameters, guint n);
 gboolean nwf_parameters_equal(const NwfParameters *a, const NwfParameters *b);
 
+/** A parameter that nwf_parameters_add refuses, kept since it stood in the document. */
+typedef struct {
+  char *name, *value; /* never NULL */
+  guint line;         /* of the <parameter>, or 0 */
+} NwfPassedOver;
+/** Keeps such a parameter: it is copied and written with the others, but gives no variable a value. */
+void nwf_parameters_pass_over(NwfParameters *parameters, const char *name, const char *value, guint line);
+guint nwf_parameters_n_passed_over(const NwfParameters *parameters);
+/** The n-th of them, in the order given (borrowed until one is added). */
+const NwfPassedOver *nwf_parameters_passed_over(const NwfParameters *parameters, guint n);
+
 /* --- objects (model.c) --- */
 
 NwfRule *nwf_rule_new(void); /* accept, inout, priority 500, no element */

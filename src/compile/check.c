@@ -9,12 +9,12 @@
 typedef struct {
   const NwfFilterStore *store;
   const NwfFilter *filter;
-  const NwfParameters *given; /* or NULL: nobody knows yet */
-  NwfParameters *parameters;  /* given and made up */
-  GHashTable *seen;           /* names of filters that were visited */
-  GHashTable *lengths;        /* variable -> values that it must have at least */
-  guint most;                 /* the greatest of them */
-  gboolean complete;          /* nothing is missing, so that it can be compiled */
+  const NwfBinding *binding; /* or NULL: nobody knows yet */
+  NwfParameters *parameters; /* given and made up */
+  GHashTable *seen;          /* names of filters that were visited */
+  GHashTable *lengths;       /* variable -> values that it must have at least */
+  guint most;                /* the greatest of them */
+  gboolean complete;         /* nothing is missing, so that it can be compiled */
   NwfWarningFunc warning;
   gpointer data;
 } Check;
@@ -63,7 +63,7 @@ static void note_variable(Check *check, const NwfFilter *filter, const NwfRule *
   guint length = variable->element ? variable->index + 1 : 1;
   guint known = GPOINTER_TO_UINT(g_hash_table_lookup(check->lengths, variable->name));
   gboolean standard = strcmp(variable->name, "MAC") == 0 || strcmp(variable->name, "IP") == 0;
-  if (!known && check->given && !nwf_parameters_get(check->given, variable->name) && !standard)
+  if (!known && check->binding && !nwf_parameters_get(check->binding->parameters, variable->name) && !standard)
     warn(check, filter, rule->line, "nobody gives the variable %s", variable->name);
   if (length > NWF_ITERATOR_MAX) { /* such an element will never be there */
     warn(check, filter, rule->line, "nobody will give %u values of %s", length, variable->name);
@@ -162,8 +162,11 @@ static gboolean compile_alone(Check *check, GError **error) {
       .features = NWF_FEATURE_ALL, .ipset = any_ipset, .warning = relay_warning, .data = check};
   g_autoptr(NwfRuleset) ruleset = nwf_ruleset_new();
   g_autoptr(GHashTable) reached = g_hash_table_new(NULL, NULL);
-  NwfBinding binding = {
-      .port = (char *)CHECK_PORT, .mac = {0x02}, .filter = check->filter->name, .parameters = check->parameters};
+  NwfBinding binding = {.port = (char *)CHECK_PORT, .mac = {0x02}};
+  if (check->binding)
+    binding = *check->binding;
+  binding.filter = check->filter->name;
+  binding.parameters = check->parameters;
   NwfPort port;
   nwf_port_init(&port, check->store, ruleset, &options);
   port.reached = reached;
@@ -176,16 +179,16 @@ static gboolean compile_alone(Check *check, GError **error) {
   return ok;
 }
 
-gboolean nwf_check_filter(const NwfFilterStore *store, const NwfFilter *filter, const NwfParameters *parameters,
+gboolean nwf_check_filter(const NwfFilterStore *store, const NwfFilter *filter, const NwfBinding *binding,
                           NwfWarningFunc warning, gpointer data, GError **error) {
   Check check = {.store = store,
                  .filter = filter,
-                 .given = parameters,
+                 .binding = binding,
                  .complete = TRUE,
                  .most = 1,
                  .warning = warning,
                  .data = data};
-  check.parameters = parameters ? nwf_parameters_copy(parameters) : nwf_parameters_new();
+  check.parameters = binding ? nwf_parameters_copy(binding->parameters) : nwf_parameters_new();
   check.lengths = g_hash_table_new(g_str_hash, g_str_equal);
   check.seen = g_hash_table_new(g_str_hash, g_str_equal);
   walk(&check, filter, note_variable, 0);

@@ -42,6 +42,21 @@ void nwf_port_warn(const NwfPort *port, const NwfFilter *filter, guint line, con
   options->warning(where, full, options->data);
 }
 
+void nwf_port_warn_of_passed_over(const NwfPort *port, const NwfParameters *parameters, const char *file,
+                                  const char *kind, const char *name) {
+  const NwfCompileOptions *options = port->options;
+  for (guint i = 0; options && options->warning && i < nwf_parameters_n_passed_over(parameters); i++) {
+    const NwfPassedOver *passed_over = nwf_parameters_passed_over(parameters, i);
+    g_autofree char *where =
+        file ? g_strdup_printf("%s:%u", file, passed_over->line) : g_strdup_printf("%s %s", kind, name);
+    g_autofree char *what = g_strdup_printf("%s %s: the parameter %.64s='%.64s' is passed over, as with libvirt, and "
+                                            "counts as not given: names have letters, "
+                                            "digits and _ only, values these and . and :",
+                                            kind, name, passed_over->name, passed_over->value);
+    options->warning(where, what, options->data);
+  }
+}
+
 /* What a filter sees: the reference's parameters, over which those from further out win. */
 static const NwfParameters *scope_for(NwfPort *port, const NwfFilterRef *reference, const NwfParameters *outer) {
   guint n = nwf_parameters_count(reference->parameters);
@@ -96,6 +111,7 @@ static gboolean follow(NwfPort *port, const Path *path, const NwfFilterRef *refe
     nwf_port_error(port, path->filter, &at, NWF_ERROR_LIMIT, error, "references are more than %d deep", NWF_DEPTH_MAX);
     return FALSE;
   }
+  nwf_port_warn_of_passed_over(port, reference->parameters, path->filter->file, "filter", path->filter->name);
   Path deeper = {.up = path, .filter = next, .depth = path->depth + 1};
   return collect_filter(port, &deeper, scope_for(port, reference, parameters), error);
 }

@@ -89,6 +89,10 @@ void nwf_port_error(const NwfPort *port, const NwfFilter *filter, const NwfRule 
 /** Gives the caller's warning function, if there is one, "filter F: " + message. */
 void nwf_port_warn(const NwfPort *port, const NwfFilter *filter, guint line, const char *format, ...)
     G_GNUC_PRINTF(4, 5);
+/** Warns of what libvirt passes over in the parameters of the port or filter (@kind) @name, whose document is @file (or
+ * NULL). */
+void nwf_port_warn_of_passed_over(const NwfPort *port, const NwfParameters *parameters, const char *file,
+                                  const char *kind, const char *name);
 /** "FILE:LINE" of a rule, or the filter's name when it has no file; caller frees. */
 char *nwf_where(const NwfFilter *filter, guint line);
 

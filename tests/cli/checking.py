@@ -104,6 +104,16 @@ def bad_value_in_a_binding_is_an_error(lab):
 
 
 @test
+def parameters_that_libvirt_passes_over_are_a_warning(lab):
+    path = lab.bind("tap0", IP=["10.0.0.1", ""], TENANT="blue-team")
+    for command in ("check", "compile"):
+        result = lab.run(command, "--filters", lab.filters, path)
+        has(result.stderr, f"{path}:", "warning: port tap0: the parameter TENANT='blue-team' is passed over", "IP=''")
+    result = lab.check(lab.bind("tap0", "allow-dhcp-server", DHCPSERVER="dhcp-1"))
+    has(result.stderr, "DHCPSERVER='dhcp-1'", "nobody gives the variable DHCPSERVER")
+
+
+@test
 def unreachable_rule_is_a_warning(lab):
     warning_of(lab, filter_xml("<rule action='drop' direction='out'/>", "<rule action='accept' direction='out'/>"),
                "reach", "accept out", line=3)

@@ -457,10 +457,10 @@ static void missing_variables_of_a_missing_filter_are_not_known(void) {
 
 /* --- check --- */
 
-static char *warnings_of(NwfFilterStore *store, const char *filter, const NwfParameters *parameters) {
+static char *warnings_of(NwfFilterStore *store, const char *filter, const NwfBinding *binding) {
   g_autoptr(GError) error = NULL;
   GString *text = g_string_new(NULL);
-  nwf_check_filter(store, nwf_filter_store_get(store, filter), parameters, gather, text, &error);
+  nwf_check_filter(store, nwf_filter_store_get(store, filter), binding, gather, text, &error);
   g_assert_no_error(error);
   return g_string_free(text, FALSE);
 }
@@ -509,11 +509,27 @@ static void check_finds_the_variable_that_nobody_gives(void) {
   g_autoptr(NwfFilterStore) store = nwf_filter_store_new();
   put(store,
       "<filter name='f'><rule action='drop' direction='out'><ip srcipaddr='$OTHER' dstipaddr='$IP'/></rule></filter>");
-  g_autoptr(NwfParameters) none = nwf_parameters_new();
-  g_autofree char *text = warnings_of(store, "f", none);
+  g_autoptr(NwfBinding) binding = bind("f", "vnet0");
+  g_autofree char *text = warnings_of(store, "f", binding);
   g_assert_nonnull(strstr(text, "OTHER"));
   g_autofree char *unknown = warnings_of(store, "f", NULL);
   g_assert_cmpstr(unknown, ==, "");
+}
+
+/* Where from does not matter: the binding, or a reference, whose own document is named. */
+static void check_finds_what_is_passed_over(void) {
+  static const char xml[] = "<filterbinding><portdev name='vnet0'/><mac address='52:54:00:00:00:01'/>\n"
+                            "<filterref filter='g'>\n<parameter name='TENANT' value='blue-team'/></filterref>"
+                            "</filterbinding>";
+  g_autoptr(NwfFilterStore) store = nwf_filter_store_new();
+  g_autoptr(GError) error = NULL;
+  put(store, "<filter name='f'><rule action='drop' direction='out'/></filter>");
+  put(store, "<filter name='g'>\n<filterref filter='f'>\n<parameter name='A-B' value='1'/></filterref></filter>");
+  g_autoptr(NwfBinding) binding = nwf_binding_parse(xml, strlen(xml), "b.xml", &error);
+  g_assert_no_error(error);
+  g_autofree char *text = warnings_of(store, "g", binding);
+  g_assert_nonnull(strstr(text, "b.xml:3: port vnet0: the parameter TENANT='blue-team' is passed over"));
+  g_assert_nonnull(strstr(text, "test.xml:3: filter g: the parameter A-B='1' is passed over"));
 }
 
 static const char *postrouting_chain(const NwfRuleset *ruleset) {
@@ -590,6 +606,7 @@ int main(int argc, char **argv) {
   TEST("check", check_knows_that_returns_reach_the_next_rule);
   TEST("check", check_finds_the_missing_reference);
   TEST("check", check_finds_the_open_end_of_a_chain);
+  TEST("check", check_finds_what_is_passed_over);
   TEST("check", check_finds_the_variable_that_nobody_gives);
   TEST("rules", neighbouring_negations_stay_two);
   TEST("dispatch", what_all_ports_accept_needs_no_lookup);

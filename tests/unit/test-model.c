@@ -248,6 +248,21 @@ static void parameters_with_odd_characters_are_refused(void) {
   g_assert_cmpuint(nwf_parameters_count(parameters), ==, 0);
 }
 
+static void what_is_passed_over_is_no_value(void) {
+  g_autoptr(NwfParameters) parameters = nwf_parameters_new();
+  nwf_parameters_pass_over(parameters, "A-B", "1", 7);
+  nwf_parameters_pass_over(parameters, "A", "", 8);
+  g_assert_cmpuint(nwf_parameters_count(parameters), ==, 0);
+  g_assert_null(nwf_parameters_get(parameters, "A"));
+  g_autoptr(NwfParameters) copy = nwf_parameters_copy(parameters);
+  g_assert_true(nwf_parameters_equal(parameters, copy));
+  g_assert_cmpuint(nwf_parameters_n_passed_over(copy), ==, 2);
+  g_assert_cmpstr(nwf_parameters_passed_over(copy, 1)->name, ==, "A");
+  g_assert_cmpuint(nwf_parameters_passed_over(copy, 1)->line, ==, 8);
+  nwf_parameters_pass_over(copy, "A", "", 9);
+  g_assert_false(nwf_parameters_equal(parameters, copy));
+}
+
 static void hundred_thousand_values_are_quick(void) {
   g_autoptr(NwfParameters) parameters = nwf_parameters_new();
   gint64 start = g_get_monotonic_time();
@@ -329,6 +344,7 @@ int main(int argc, char **argv) {
   TEST(tables_are_complete);
   TEST(parameters_keep_lists_in_order);
   TEST(parameters_with_odd_characters_are_refused);
+  TEST(what_is_passed_over_is_no_value);
   TEST(hundred_thousand_values_are_quick);
   TEST(uuids_are_read_with_and_without_dashes);
   TEST(port_names_are_those_the_kernel_takes);

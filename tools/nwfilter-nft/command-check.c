@@ -60,7 +60,7 @@ static void check_binding(Check *check, const NwfBinding *binding) {
     error = g_error_new(NWF_ERROR, NWF_ERROR_INVALID, "%s: '%s' is no name that an interface can have", where,
                         binding->port);
     report(check, error);
-  } else if (!nwf_check_filter(check->store, filter, binding->parameters, nwf_cli_warning, NULL, &error)) {
+  } else if (!nwf_check_filter(check->store, filter, binding, nwf_cli_warning, NULL, &error)) {
     report(check, error);
   }
 }
