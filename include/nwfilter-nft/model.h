@@ -200,7 +200,7 @@ typedef enum {
 typedef struct {
   NwfType type;
   gboolean hex;  /* the number was written as 0x.., and is written so again */
-  guint8 prefix; /* addresses: only so many bits count, of a prefix that was learned; 0: all */
+  guint8 prefix; /* addresses: only so many bits count, of a prefix; 0: all */
   union {
     guint32 number;
     guint8 mac[NWF_MAC_LEN];
@@ -363,7 +363,7 @@ void nwf_parameters_free(NwfParameters *parameters);
 NwfParameters *nwf_parameters_copy(const NwfParameters *parameters);
 /** Appends @value to the list of @name, making the list when there is none.
  * FALSE with @error when name or value hold characters that the language does
- * not allow (names: letters, digits, _; values: those, '.' and ':'; never empty). */
+ * not allow (names: letters, digits, _; values: those, '.' and ':', never empty, or a prefix). */
 gboolean nwf_parameters_add(NwfParameters *parameters, const char *name, const char *value, GError **error);
 /** The values of @name (borrowed GPtrArray of char *), or NULL. */
 const GPtrArray *nwf_parameters_get(const NwfParameters *parameters, const char *name);

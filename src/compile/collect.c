@@ -51,7 +51,7 @@ void nwf_port_warn_of_passed_over(const NwfPort *port, const NwfParameters *para
         file ? g_strdup_printf("%s:%u", file, passed_over->line) : g_strdup_printf("%s %s", kind, name);
     g_autofree char *what = g_strdup_printf("%s %s: the parameter %.64s='%.64s' is passed over, as with libvirt, and "
                                             "counts as not given: names have letters, "
-                                            "digits and _ only, values these and . and :",
+                                            "digits and _ only, values these and . and :, or are prefixes",
                                             kind, name, passed_over->name, passed_over->value);
     options->warning(where, what, options->data);
   }

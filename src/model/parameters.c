@@ -3,6 +3,7 @@
 
 #include <nwfilter-nft/model.h>
 
+#include <arpa/inet.h>
 #include <string.h>
 
 #define NAME_CHARACTERS G_CSET_A_2_Z G_CSET_a_2_z G_CSET_DIGITS "_"
@@ -78,16 +79,34 @@ NwfParameters *nwf_parameters_copy(const NwfParameters *parameters) {
   return copy;
 }
 
+/* ADDRESS/LENGTH with no bit set behind the prefix: an interface's address with its network's length, 10.0.0.5/24, is
+ * no prefix, and read as one would let a guest have all of its network. */
+static gboolean is_prefix(const char *value) {
+  guint8 bytes[16];
+  guint64 prefix;
+  const char *slash = strchr(value, '/');
+  if (slash == NULL)
+    return FALSE;
+  g_autofree char *address = g_strndup(value, (gsize)(slash - value));
+  guint bits = inet_pton(AF_INET, address, bytes) == 1 ? 32 : inet_pton(AF_INET6, address, bytes) == 1 ? 128 : 0;
+  if (bits == 0 || !g_ascii_string_to_unsigned(slash + 1, 10, 1, bits, &prefix, NULL))
+    return FALSE;
+  for (guint i = (guint)prefix; i < bits; i++)
+    if ((bytes[i / 8] & 0x80 >> i % 8) != 0)
+      return FALSE;
+  return TRUE;
+}
+
 gboolean nwf_parameters_add(NwfParameters *parameters, const char *name, const char *value, GError **error) {
   if (*name == '\0' || name[strspn(name, NAME_CHARACTERS)] != '\0') {
     g_set_error(error, NWF_ERROR, NWF_ERROR_INVALID,
                 "parameter name '%.64s' is empty or holds other characters than letters, digits and _", name);
     return FALSE;
   }
-  if (*value == '\0' || value[strspn(value, VALUE_CHARACTERS)] != '\0') {
+  if ((*value == '\0' || value[strspn(value, VALUE_CHARACTERS)] != '\0') && !is_prefix(value)) {
     g_set_error(error, NWF_ERROR, NWF_ERROR_INVALID,
                 "parameter %.64s has value '%.64s', which is empty or holds other characters than letters, digits "
-                "and _ . :",
+                "and _ . :, and is no prefix (an address with / and a length, and no bit set behind that)",
                 name, value);
     return FALSE;
   }

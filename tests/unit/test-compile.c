@@ -387,6 +387,42 @@ static void wrong_value_of_a_variable_is_named(void) {
   expect_error(store, binding, NWF_FEATURE_ALL, NWF_ERROR_INVALID, PARTS("test.xml:1", "vnet0", "A", "10.0.0.256"));
 }
 
+/* A prefix stands where an address can have a mask; where it cannot, or the mask says more, it would let through what
+ * is not in it. */
+static void prefixes_stand_where_a_mask_can(void) {
+  static const struct {
+    const char *rule, *value, *error; /* NULL: it is taken */
+  } cases[] = {
+      {"<ip srcipaddr='$A'/>", "10.0.0.0/28", NULL},
+      {"<ip match='no' dstipaddr='$A'/>", "10.0.0.0/28", NULL},
+      {"<arp arpsrcipaddr='$A' arpdstipaddr='$A'/>", "10.0.0.0/28", NULL},
+      {"<ipv6 srcipaddr='$A'/>", "2001:db8::/48", NULL},
+      {"<tcp-ipv6 dstipaddr='$A'/>", "2001:db8::/48", NULL},
+      {"<ipv6 srcipaddr='$A' srcipmask='64'/>", "2001:db8::/48", NULL},
+      {"<ipv6 srcipaddr='$A' srcipmask='32'/>", "2001:db8::/48",
+       "srcipmask of 32 bits is shorter than the prefix of 48 bits that srcipaddr has"},
+      {"<all srcipfrom='$A' srcipto='10.0.0.200'/>", "10.0.0.0/28", "srcipfrom has illegal value '10.0.0.0/28'"},
+      {"<all srcipfrom='$A' srcipto='10.0.0.200'/>", "10.0.0.0/32", NULL},
+      {"<tcp dstportstart='$A'/>", "10.0.0.0/28", "dstportstart has illegal value '10.0.0.0/28'"},
+      {"<ipv6 srcipaddr='$A'/>", "10.0.0.0/28", "srcipaddr has illegal value '10.0.0.0'"},
+  };
+  for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
+    g_autoptr(NwfFilterStore) store = nwf_filter_store_new();
+    g_autofree char *xml =
+        g_strdup_printf("<filter name='f'>\n<rule action='drop' direction='out'>%s</rule></filter>", cases[i].rule);
+    put(store, xml);
+    NwfBinding *binding = bind("f", "vnet0");
+    g_assert_true(nwf_parameters_add(binding->parameters, "A", cases[i].value, NULL));
+    if (cases[i].error) {
+      expect_error(store, binding, NWF_FEATURE_ALL, NWF_ERROR_INVALID, PARTS("test.xml:2", "vnet0", cases[i].error));
+      continue;
+    }
+    g_autoptr(GError) error = NULL;
+    g_autoptr(NwfRuleset) ruleset = compile_with(store, binding, NWF_FEATURE_ALL, &error);
+    g_assert_no_error(error);
+  }
+}
+
 static void kernel_without_conntrack_is_named(void) {
   g_autoptr(NwfFilterStore) store = nwf_filter_store_new();
   put(store, "<filter name='a'>\n<rule action='accept' direction='in'><tcp dstportstart='22'/></rule></filter>");
@@ -597,6 +633,7 @@ int main(int argc, char **argv) {
   TEST("errors", all_missing_variables_are_named);
   TEST("errors", lists_of_one_iterator_must_be_as_long);
   TEST("errors", wrong_value_of_a_variable_is_named);
+  TEST("variables", prefixes_stand_where_a_mask_can);
   TEST("errors", kernel_without_conntrack_is_named);
   TEST("errors", too_many_instances_are_refused);
   TEST("errors", two_bindings_of_a_port_are_refused);
