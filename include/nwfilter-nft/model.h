@@ -323,6 +323,8 @@ gboolean nwf_direction_from_name(const char *name, NwfDirection *direction);
  * 0x86dd ipv6, 0x8100 vlan; 0 for root, mac and stp, whose chains are not bound
  * to one. @chain must be a valid chain name. */
 guint16 nwf_chain_ethertype(const char *chain);
+/** Reads what a setting says of the end of chains: "return" (to root) or "accept". FALSE: neither. */
+gboolean nwf_chain_end_parse(const char *text, gboolean *accepts);
 /** Whether @chain is an stp chain (entered by destination 01:80:c2:00:00:00). */
 gboolean nwf_chain_is_stp(const char *chain);
 /** Checks a chain's name and gives the default priority of its prefix (both

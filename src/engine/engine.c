@@ -171,6 +171,7 @@ NwfEngine *nwf_engine_new(const NwfEngineConfig *config, GError **error) {
   engine->options = (NwfCompileOptions){.features = NWF_FEATURE_ALL,
                                         .ipset = read_ipset,
                                         .warning = nwf_engine_warn,
+                                        .chain_end_accepts = engine->config.chain_end_accepts,
                                         .log_group = engine->config.log_group,
                                         .data = engine};
   if (start(engine, error))

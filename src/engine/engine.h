@@ -37,6 +37,7 @@ typedef struct {
   gboolean no_bus;                /* do not look for firewalld on the system bus */
   gboolean keep_flows;            /* a deleted binding's established connections stay in conntrack */
   gboolean cut_flows_on_redefine; /* ports whose filter is redefined lose theirs */
+  gboolean chain_end_accepts;     /* what comes to the end of a chain is accepted, as with ebtables */
   guint16 log_group;              /* NFLOG group for learning; 0: NWF_ENGINE_LOG_GROUP */
   void (*log)(NwfLogLevel level, const char *message, gpointer data); /* may be NULL */
   gpointer data;

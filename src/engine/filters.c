@@ -209,7 +209,7 @@ static gboolean define(NwfEngine *engine, NwfFilter *document, NwfFilterHead *he
     return FALSE;
   g_autofree char *name = g_strdup(filter->name);
   exchange(engine, g_steal_pointer(&taken), &old);
-  if (!nwf_check_filter(engine->filters, filter, NULL, nwf_engine_warn, engine, error)) {
+  if (!nwf_check_filter(engine->filters, filter, NULL, &engine->options, error)) {
     restore(engine, name, old);
     return FALSE;
   }

@@ -174,7 +174,10 @@ static Outcome walk_chain(Evaluation *evaluation, const char *chain) {
     if (outcome != ON)
       return outcome;
   }
-  return ON;
+  if (returned || !evaluation->input->chain_end_accepts)
+    return ON;
+  decide_by_default(evaluation, TRUE, "the end of a chain");
+  return ACCEPTED;
 }
 
 typedef struct {

@@ -446,6 +446,16 @@ static void iterators_step_together_or_multiply(Fixture *fixture, gconstpointer 
   g_assert_false(accepts(fixture, &out, &crossed));
 }
 
+static void the_end_of_a_chain_may_accept(Fixture *fixture, gconstpointer data) {
+  FrameSpec spec = ipv4(1, 9, IPPROTO_UDP);
+  EvaluateInput accepting = {.direction = NWF_DIRECTION_OUT, .chain_end_accepts = TRUE};
+  add_filter(fixture, "<filter name='sub' chain='ipv4'><rule action='drop' direction='out'>"
+                      "<ip srcipaddr='10.0.0.7'/></rule></filter>");
+  add_filter(fixture, FILTER("<filterref filter='sub'/>" DROP_REST));
+  g_assert_false(accepts(fixture, &out, &spec));
+  g_assert_true(accepts(fixture, &accepting, &spec));
+}
+
 static void prefixes_are_compared_as_such(Fixture *fixture, gconstpointer data) {
   FrameSpec inside = ipv4(14, 9, IPPROTO_UDP), outside = ipv4(16, 9, IPPROTO_UDP);
   nwf_parameters_set(fixture->binding->parameters, "IP", NULL);
@@ -506,6 +516,7 @@ int main(int argc, char **argv) {
   TEST("tcp-flags-and-options", tcp_flags_and_options);
   TEST("outer-value-wins", outer_value_wins);
   TEST("iterators-step-together-or-multiply", iterators_step_together_or_multiply);
+  TEST("the-end-of-a-chain-may-accept", the_end_of_a_chain_may_accept);
   TEST("prefixes-are-compared-as-such", prefixes_are_compared_as_such);
   TEST("what-cannot-be-bound-is-an-error", what_cannot_be_bound);
   return g_test_run();

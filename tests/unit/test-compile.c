@@ -496,7 +496,8 @@ static void missing_variables_of_a_missing_filter_are_not_known(void) {
 static char *warnings_of(NwfFilterStore *store, const char *filter, const NwfBinding *binding) {
   g_autoptr(GError) error = NULL;
   GString *text = g_string_new(NULL);
-  nwf_check_filter(store, nwf_filter_store_get(store, filter), binding, gather, text, &error);
+  NwfCompileOptions options = {.warning = gather, .data = text};
+  nwf_check_filter(store, nwf_filter_store_get(store, filter), binding, &options, &error);
   g_assert_no_error(error);
   return g_string_free(text, FALSE);
 }
@@ -539,6 +540,87 @@ static void check_finds_the_open_end_of_a_chain(void) {
   g_assert_cmpstr(alone, ==, "");
   g_autofree char *text = warnings_of(store, "g", NULL);
   g_assert_nonnull(strstr(text, "filter f: chain ipv4 ends without a verdict"));
+}
+
+/* Seen: no warning where nothing is left of the chain's list: only a return, or rules for another EtherType. */
+static void check_finds_the_open_end_of_a_chain_that_does_nothing(void) {
+  static const char *const chains[] = {"<rule action='return' direction='in'><mac dstmacaddr='$MAC'/></rule>",
+                                       "<rule action='drop' direction='in'><mac protocolid='arp'/></rule>",
+                                       "<rule action='continue' direction='in'/>"};
+  for (guint i = 0; i < G_N_ELEMENTS(chains); i++) {
+    g_autoptr(NwfFilterStore) store = nwf_filter_store_new();
+    g_autofree char *xml = g_strdup_printf("<filter name='c' chain='mac'>%s</filter>", chains[i]);
+    put(store, xml);
+    put(store, "<filter name='f'><filterref filter='c'/><rule action='drop' direction='in'/></filter>");
+    put(store, "<filter name='g'><filterref filter='c'/><rule action='accept' direction='in'/></filter>");
+    g_autofree char *text = warnings_of(store, "f", NULL);
+    g_assert_nonnull(strstr(text, "filter c: chain mac ends without a verdict"));
+    g_assert_true(nwf_check_chain_ends(store, nwf_filter_store_get(store, "f")));
+    g_autofree char *alike = warnings_of(store, "g", NULL);
+    g_assert_null(strstr(alike, "chain mac ends"));
+    g_assert_false(nwf_check_chain_ends(store, nwf_filter_store_get(store, "g")));
+  }
+}
+
+/* Seen: a return that the chain's end would do as well was said to be out of reach, though it keeps frames from the
+ * rules behind it. A chain that ends in one has a verdict. */
+static void check_knows_that_a_final_return_is_reached(void) {
+  g_autoptr(NwfFilterStore) store = nwf_filter_store_new();
+  put(store, "<filter name='c' chain='ipv4'>\n"
+             "<rule action='accept' direction='out' priority='1'><ip srcipaddr='10.0.0.1'/></rule>\n"
+             "<rule action='return' direction='out' priority='2'/></filter>");
+  put(store, "<filter name='f' chain='ipv4'><filterref filter='c'/>"
+             "<rule action='return' direction='out' priority='2'/></filter>");
+  g_autofree char *alone = warnings_of(store, "c", NULL);
+  g_assert_cmpstr(alone, ==, "");
+  g_autofree char *text = warnings_of(store, "f", NULL); /* its own is behind the other */
+  g_assert_nonnull(strstr(text, "nothing can reach the rule 'return out'"));
+}
+
+/* Seen: it was said of a variable that a reference on the way gives. */
+static void check_knows_what_references_give(void) {
+  g_autoptr(NwfFilterStore) store = nwf_filter_store_new();
+  g_autoptr(GError) error = NULL;
+  put(store, "<filter name='c'><rule action='accept' direction='out'><ip srcipaddr='$A' dstipaddr='$B'/></rule>"
+             "</filter>");
+  static const char xml[] = "<filter name='f'><filterref filter='c'><parameter name='A' value='10.0.0.1'/>"
+                            "<parameter name='A' value='10.0.0.2'/></filterref></filter>";
+  put(store, xml);
+  g_autoptr(NwfBinding) binding = bind("f", "vnet0");
+  g_autofree char *text = warnings_of(store, "f", binding);
+  g_assert_null(strstr(text, "variable A"));
+  g_assert_nonnull(strstr(text, "neither port vnet0 nor a reference on the way gives the variable B"));
+}
+
+/* Seen: what is made up for two variables was the same value, and the second rule out of reach. */
+static void check_makes_up_different_values(void) {
+  g_autoptr(NwfFilterStore) store = nwf_filter_store_new();
+  put(store, "<filter name='f'><rule action='accept' direction='out'><ip srcipaddr='$A'/></rule>"
+             "<rule action='drop' direction='out'><ip srcipaddr='$B'/></rule>"
+             "<rule action='drop' direction='out'><tcp dstportstart='$P' dstportend='$Q'/></rule>"
+             "<rule action='drop' direction='out'><all ipset='x' ipsetflags='$F'/></rule></filter>");
+  g_autofree char *text = warnings_of(store, "f", NULL);
+  g_assert_cmpstr(text, ==, "");
+}
+
+static guint rules_to_port(gboolean accepts) {
+  g_autoptr(NwfFilterStore) store = nwf_filter_store_new();
+  g_autoptr(GError) error = NULL;
+  put(store, "<filter name='c' chain='mac'><rule action='return' direction='in'><mac dstmacaddr='$MAC'/></rule>"
+             "</filter>");
+  put(store, "<filter name='f'><filterref filter='c'/><rule action='drop' direction='in'/></filter>");
+  g_autoptr(NwfBinding) binding = bind("f", "vnet0");
+  NwfBinding *bindings[] = {binding};
+  NwfCompileOptions options = {.chain_end_accepts = accepts};
+  g_autoptr(NwfRuleset) ruleset = nwf_compile(store, bindings, 1, &options, &error);
+  g_assert_no_error(error);
+  const NwfVerdict *verdict = verdict_of(ruleset, "to_port_other", -1);
+  return verdict->kind == NWF_VERDICT_GOTO ? n_rules(ruleset, verdict) : 0;
+}
+
+static void chains_may_accept_at_their_end(void) {
+  g_assert_cmpuint(rules_to_port(FALSE), ==, 0); /* drop */
+  g_assert_cmpuint(rules_to_port(TRUE), ==, 2);  /* drop what is for the guest, accept the rest, as ebtables would */
 }
 
 static void check_finds_the_variable_that_nobody_gives(void) {
@@ -643,6 +725,11 @@ int main(int argc, char **argv) {
   TEST("check", check_knows_that_returns_reach_the_next_rule);
   TEST("check", check_finds_the_missing_reference);
   TEST("check", check_finds_the_open_end_of_a_chain);
+  TEST("check", check_finds_the_open_end_of_a_chain_that_does_nothing);
+  TEST("check", check_knows_that_a_final_return_is_reached);
+  TEST("check", check_knows_what_references_give);
+  TEST("check", check_makes_up_different_values);
+  TEST("dispatch", chains_may_accept_at_their_end);
   TEST("check", check_finds_what_is_passed_over);
   TEST("check", check_finds_the_variable_that_nobody_gives);
   TEST("rules", neighbouring_negations_stay_two);
