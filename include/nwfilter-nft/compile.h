@@ -10,10 +10,6 @@
 
 G_BEGIN_DECLS
 
-/** Priorities of our base chains: after bridge conntrack (-200), before br_netfilter (0);
- * linux/netfilter_bridge.h, enum nf_br_hook_priorities. */
-#define NWF_HOOK_PRIORITY (-150)
-
 /** Frames of each watched kind that are copied of one port: a second, and at once. Ours: a guest that boots sends
  * less, and 1,000 ports that send all they can make 20,000 copies a second for each kind. */
 #define NWF_WATCH_RATE 20

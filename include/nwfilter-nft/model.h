@@ -275,6 +275,8 @@ typedef enum {
   NWF_WATCH_DHCPV6 = 1 << 4, /* DHCPv6 (RFC 8415), both directions */
 } NwfWatch;
 
+typedef enum { NWF_FAMILY_IPV4 = 1 << 0, NWF_FAMILY_IPV6 = 1 << 1 } NwfFamily;
+
 typedef struct {
   char *owner_name; /* NULL: no owner */
   gboolean has_owner_uuid;
@@ -286,7 +288,13 @@ typedef struct {
   NwfParameters *parameters;
   char *file;  /* for messages; NULL when there is none */
   guint line;  /* of the <filterref>, or 0 */
-  guint watch; /* NwfWatch: frames that are copied to user space; no part of a document */
+  guint index; /* of the interface when it was bound, 0: not known; only a <filterbindingstatus> says it */
+  /* no part of a document: */
+  guint watch;             /* NwfWatch: frames that are copied to user space */
+  guint closed;            /* NwfFamily: the filter's rules for these are left out, and all that is of them is dropped,
+                              both ways, also within VLAN tags, but for what @before accepts */
+  const NwfFilter *before; /* rules before the filter's, of root and with priorities below NWF_PRIORITY_MIN; borrowed
+                              for as long as the binding is there; NULL: none */
 } NwfBinding;
 
 /* --- language tables (protocol.c) --- */

@@ -90,6 +90,7 @@ typedef enum {
   NWF_FIELD_CT_STATE,     /* 4 bytes, host order, NF_CT_STATE bits; always with a mask */
   NWF_FIELD_CT_DIRECTION, /* 1 byte: 0 original, 1 reply */
   NWF_FIELD_TCP_OPTION,   /* 1 byte: 1 when the option whose kind stands in the test's arg is there */
+  NWF_FIELD_IP6_FRAGMENT, /* 1 byte: 1 when an IPv6 packet has a fragment header; such a test's arg is its number, 44 */
   NWF_N_FIELDS,
 } NwfField;
 
@@ -100,6 +101,7 @@ typedef enum {
   NWF_BASE_META,
   NWF_BASE_CT,
   NWF_BASE_TCPOPT,
+  NWF_BASE_EXTHDR, /* IPv6 extension headers */
 } NwfBase;
 
 typedef struct {
@@ -137,7 +139,7 @@ typedef struct {
   NwfBase base; /* NWF_FIELD_RAW: where; else as in nwf_fields */
   guint16 offset;
   guint8 length;
-  guint8 arg;        /* NWF_FIELD_TCP_OPTION: the option's kind */
+  guint8 arg;        /* NWF_FIELD_TCP_OPTION: the option's kind; NWF_FIELD_IP6_FRAGMENT: the header's number */
   gboolean has_mask; /* EQ and NE only */
   guint8 mask[NWF_VALUE_MAX];
   guint8 low[NWF_VALUE_MAX];  /* EQ and NE: the value, already masked */
@@ -172,6 +174,7 @@ typedef enum {
   NWF_EXPR_LIMIT,     /* limit rate: goes on while below it */
   NWF_EXPR_LOG,       /* log group: copies the frame to user space, goes on */
   NWF_EXPR_REJECT,    /* reject with icmpx port-unreachable; ends the rule */
+  NWF_EXPR_NOTRACK,   /* no connection tracking for this frame, goes on */
   NWF_EXPR_VERDICT,
   NWF_EXPR_FOREIGN, /* read back from the kernel and not of our making; equals nothing, not even itself */
 } NwfExprKind;
@@ -214,6 +217,7 @@ typedef struct {
 typedef enum {
   NWF_HOOK_NONE, /* no base chain */
   NWF_HOOK_PREROUTING,
+  NWF_HOOK_INPUT,
   NWF_HOOK_FORWARD,
   NWF_HOOK_POSTROUTING,
 } NwfHook;
@@ -221,7 +225,7 @@ typedef enum {
 typedef struct {
   const char *name;
   NwfHook hook;
-  int priority;  /* base chains; their policy is always accept */
+  int priority;  /* base chains; their policy is always drop */
   GArray *rules; /* of NwfNftRule */
   guint uses;    /* counted by ruleset/references.c */
 } NwfChain;
@@ -318,6 +322,9 @@ GArray *nwf_ruleset_port_infos(const NwfRuleset *ruleset);
 /** What of the kernel's features the ruleset's rules use (NwfFeatures). */
 guint nwf_ruleset_features(const NwfRuleset *ruleset);
 guint nwf_chain_features(const NwfChain *chain);
+guint nwf_expr_features(const NwfExpr *expr);
+/** The same of the rules that the port's frames come to. */
+guint nwf_ruleset_port_features(NwfRuleset *ruleset, const char *port);
 
 /** Fields count by their place in the frame, not by their name, here and in nwf_chain_equal. */
 gboolean nwf_expr_equal(const NwfExpr *a, const NwfExpr *b);

@@ -120,6 +120,25 @@ static gboolean follow(NwfPort *port, const Path *path, const NwfFilterRef *refe
   return collect_filter(port, &deeper, scope_for(port, reference, parameters), error);
 }
 
+/* Rules of a family's own elements concern nothing but its EtherTypes, which are closed as a whole. */
+static gboolean is_left_out(const NwfPort *port, const NwfFilter *filter, const NwfRule *rule) {
+  if (!port->binding->closed || filter == port->binding->before)
+    return FALSE;
+  switch (rule->protocol) {
+  case NWF_PROTOCOL_ARP:
+  case NWF_PROTOCOL_RARP:
+  case NWF_PROTOCOL_IP:
+    return (port->binding->closed & NWF_FAMILY_IPV4) != 0;
+  case NWF_PROTOCOL_IPV6:
+    return (port->binding->closed & NWF_FAMILY_IPV6) != 0;
+  default:
+    break;
+  }
+  NwfStage stage = nwf_protocols[rule->protocol].stage;
+  return (stage == NWF_STAGE_IPV4 && port->binding->closed & NWF_FAMILY_IPV4) ||
+         (stage == NWF_STAGE_IPV6 && port->binding->closed & NWF_FAMILY_IPV6);
+}
+
 static gboolean collect_filter(NwfPort *port, const Path *path, const NwfParameters *parameters, GError **error) {
   const NwfFilter *filter = path->filter;
   /* A filter may be reached over very many ways through the graph without any loop. */
@@ -130,6 +149,8 @@ static gboolean collect_filter(NwfPort *port, const Path *path, const NwfParamet
   }
   for (guint i = 0; i < filter->entries->len; i++) {
     const NwfEntry *entry = &g_array_index(filter->entries, NwfEntry, i);
+    if (entry->rule && is_left_out(port, filter, entry->rule))
+      continue;
     if (entry->rule) {
       NwfCollected collected = {.filter = filter, .rule = entry->rule, .parameters = parameters};
       g_array_append_val(port->collected, collected);
@@ -190,8 +211,9 @@ gboolean nwf_collect_tree(NwfPort *port, GError **error) {
     nwf_port_error(port, NULL, NULL, NWF_ERROR_MISSING_FILTER, error, "filter '%s' is missing", port->binding->filter);
     return FALSE;
   }
-  Path path = {.filter = root};
-  return collect_filter(port, &path, port->parameters, error);
+  Path path = {.filter = root}, before = {.filter = port->binding->before};
+  return (!before.filter || collect_filter(port, &before, port->parameters, error)) &&
+         collect_filter(port, &path, port->parameters, error);
 }
 
 gboolean nwf_collect(NwfPort *port, GError **error) {

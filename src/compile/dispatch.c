@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/* The maps by which a frame finds its port's rules, and the base chains that look there. */
+/* A port's entries in the maps by which a frame finds its rules. */
 #include "compile/internal.h"
+#include "ruleset/base-chains.h"
+#include "ruleset/plan.h"
 #include "ruleset/references.h"
 
 #include <string.h>
@@ -11,30 +13,6 @@
 
 #define step_at(list, i) (&g_array_index(list, NwfStep, i))
 
-typedef struct {
-  const char *map, *other; /* names of the maps by port and EtherType, and by port alone */
-  const char *chain;
-  NwfHook hook;
-  NwfField port;
-} Stage;
-
-static const Stage from_port = {"from_port", "from_port_other", "prerouting", NWF_HOOK_PREROUTING, NWF_FIELD_IIFNAME};
-static const Stage to_port = {"to_port", "to_port_other", "postrouting", NWF_HOOK_POSTROUTING, NWF_FIELD_OIFNAME};
-/* The second stage of what a guest is sent concerns forwarded frames only, not what the host itself
- * sends, and has a hook that sees just these. */
-static const Stage forward = {"forward_port", NULL, "forward", NWF_HOOK_FORWARD, NWF_FIELD_OIFNAME};
-
-static NwfSet *map_for(NwfRuleset *ruleset, const Stage *stage, gboolean typed) {
-  const char *name = typed ? stage->map : stage->other;
-  NwfSet *map = nwf_ruleset_set(ruleset, name);
-  if (map)
-    return map;
-  NwfField fields[] = {stage->port, NWF_FIELD_ETHER_TYPE};
-  map = nwf_ruleset_add_set(ruleset, name, fields, typed ? 2 : 1);
-  map->is_map = TRUE;
-  return map;
-}
-
 void nwf_port_element(NwfPort *port, NwfSet *set, const guint8 *key, const NwfVerdict *verdict, const char *comment) {
   NwfPlace place = {.set = set, .index = set->elements->len};
   nwf_set_add_element(port->ruleset, set, key, NULL, verdict, comment);
@@ -42,7 +20,7 @@ void nwf_port_element(NwfPort *port, NwfSet *set, const guint8 *key, const NwfVe
     g_array_append_val(port->places, place);
 }
 
-static void add_entry(NwfPort *port, const Stage *stage, int ethertype, NwfVerdict verdict, const char *comment) {
+static void add_entry(NwfPort *port, NwfDispatch dispatch, int ethertype, NwfVerdict verdict, const char *comment) {
   guint8 key[NWF_KEY_MAX] = {0};
   memcpy(key, port->binding->port, strlen(port->binding->port));
   gboolean typed = ethertype != NWF_ETHERTYPE_OTHER;
@@ -50,7 +28,7 @@ static void add_entry(NwfPort *port, const Stage *stage, int ethertype, NwfVerdi
     key[16] = (guint8)(ethertype >> 8);
     key[17] = (guint8)ethertype;
   }
-  nwf_port_element(port, map_for(port->ruleset, stage, typed), key, &verdict, comment);
+  nwf_port_element(port, nwf_dispatch_need_map(port->ruleset, dispatch, !typed), key, &verdict, comment);
 }
 
 static const char *ethertype_label(int ethertype, char buffer[16]) {
@@ -139,8 +117,22 @@ static NwfVerdict emit_stage2(NwfPort *port, const GArray *steps, gboolean out, 
 
 typedef struct {
   gboolean has;
+  gboolean stateful; /* tests or counts connections */
   NwfVerdict verdict;
+  const GArray *steps; /* NULL: they were another port's */
 } Stage2Verdict;
+
+static gboolean tests_state(const GArray *steps) {
+  for (guint i = 0; i < steps->len; i++) {
+    const NwfStep *step = step_at(steps, i);
+    for (guint j = 0; j < step->n_conds; j++)
+      if (nwf_expr_features(&step->conds[j]) & NWF_FEATURE_CT)
+        return TRUE;
+    if (step->sub && tests_state(step->sub))
+      return TRUE;
+  }
+  return FALSE;
+}
 
 /* Whether nothing of the port's is in the family's rules: neither a variable nor a count of its connections. */
 static gboolean is_constant(const NwfPort *port, NwfStage family, gboolean out) {
@@ -162,6 +154,8 @@ static gboolean make_stage2(NwfPort *port, NwfStage family, gboolean out, Stage2
   if (!stage2_steps(port, family, out, &steps, error))
     return FALSE;
   result->has = steps != NULL;
+  result->steps = steps;
+  result->stateful = steps && tests_state(steps);
   if (steps)
     result->verdict = emit_stage2(port, steps, out, family == NWF_STAGE_IPV4 ? ETHERTYPE_IPV4 : ETHERTYPE_IPV6);
   return TRUE;
@@ -171,12 +165,14 @@ static gboolean make_stage2(NwfPort *port, NwfStage family, gboolean out, Stage2
 static gboolean find_stage2(NwfPort *port, NwfStage family, gboolean out, Stage2Verdict *result, GError **error) {
   if (!is_constant(port, family, out))
     return make_stage2(port, family, out, result, error);
-  g_autofree char *key = g_strdup_printf("%u %u %s", family, (guint)out, port->binding->filter);
+  g_autofree char *key =
+      g_strdup_printf("%u %u %u %s", family, (guint)out, port->binding->closed, port->binding->filter);
   if (!port->known)
     port->known = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
   const Stage2Verdict *known = g_hash_table_lookup(port->known, key);
   if (known) {
     *result = *known;
+    result->steps = NULL;
     return TRUE;
   }
   port->no_own = TRUE;
@@ -189,77 +185,152 @@ static gboolean find_stage2(NwfPort *port, NwfStage family, gboolean out, Stage2
 
 /* --- a direction --- */
 
-static const NwfVerdict *stage2_of(const Stage2Verdict stage2[2], int ethertype) {
-  if (ethertype == ETHERTYPE_IPV4 && stage2[0].has)
-    return &stage2[0].verdict;
-  if (ethertype == ETHERTYPE_IPV6 && stage2[1].has)
-    return &stage2[1].verdict;
+static const int families[] = {ETHERTYPE_IPV4, ETHERTYPE_IPV6};
+
+typedef struct {
+  NwfPort *port;
+  const NwfProgram *program;
+  gboolean out;
+  Stage2Verdict stage2[G_N_ELEMENTS(families)];
+  GArray *types;    /* of guint16: EtherTypes with an entry of their own */
+  gboolean decides; /* the verdict of one of them is not accept */
+} Direction;
+
+static gboolean has_type(const GArray *types, int ethertype) {
+  for (guint i = 0; i < types->len; i++)
+    if (g_array_index(types, guint16, i) == ethertype)
+      return TRUE;
+  return FALSE;
+}
+
+/* What a guest sends goes on to the second stage without another lookup, unless that has to stand behind connection
+ * tracking. */
+static Stage2Verdict *goes_on_to(Direction *direction, int ethertype) {
+  for (guint i = 0; direction->out && i < G_N_ELEMENTS(families); i++)
+    if (families[i] == ethertype && direction->stage2[i].has && !direction->stage2[i].stateful)
+      return &direction->stage2[i];
   return NULL;
 }
 
 /* Where frames are many, a port's values are compared in a chain of its own: IP packets, and the ARP that
  * every guest is sent of every request. */
-static gboolean is_busy(const GArray *types, gboolean out, int ethertype) {
+static gboolean is_busy(const Direction *direction, int ethertype) {
   if (ethertype == ETHERTYPE_IPV4 || ethertype == ETHERTYPE_IPV6)
     return TRUE;
   if (ethertype == ETHERTYPE_ARP)
-    return !out;
-  if (ethertype != NWF_ETHERTYPE_OTHER)
+    return !direction->out;
+  return ethertype == NWF_ETHERTYPE_OTHER && !has_type(direction->types, ETHERTYPE_IPV4);
+}
+
+/* What is the same for all ports of a filter was lowered for another one: once more, then. It counts no connections. */
+static gboolean recall_stage2(const Direction *direction, int ethertype, Stage2Verdict *stage2, GError **error) {
+  GArray *steps;
+  if (!stage2_steps(direction->port, ethertype == ETHERTYPE_IPV4 ? NWF_STAGE_IPV4 : NWF_STAGE_IPV6, direction->out,
+                    &steps, error))
     return FALSE;
-  for (guint i = 0; i < types->len; i++)
-    if (g_array_index(types, guint16, i) == ETHERTYPE_IPV4)
-      return FALSE;
+  stage2->steps = steps;
   return TRUE;
 }
 
-static void compile_class(NwfPort *port, const NwfProgram *program, gboolean out, const GArray *types, int ethertype,
-                          const NwfVerdict *stage2, const char *comment) {
+static gboolean compile_class(Direction *direction, int ethertype, NwfVerdict *verdict, GError **error) {
   char buffer[16];
+  NwfPort *port = direction->port;
   const char *label = ethertype_label(ethertype, buffer);
+  Stage2Verdict *stage2 = goes_on_to(direction, ethertype);
   NwfStepVerdict accepted = NWF_STEP_ACCEPT;
-  if (stage2 && stage2->kind == NWF_VERDICT_DROP)
+  if (stage2 && stage2->verdict.kind == NWF_VERDICT_DROP)
     accepted = NWF_STEP_DROP;
-  else if (stage2 && stage2->kind == NWF_VERDICT_GOTO)
+  else if (stage2 && stage2->verdict.kind == NWF_VERDICT_GOTO)
     accepted = NWF_STEP_STAGE2;
-  GArray *steps = nwf_program_specialise(port, program, ethertype, accepted);
-  if (!is_busy(types, out, ethertype))
-    steps = nwf_share_steps(port, steps, out, ethertype, label);
+  GArray *steps = nwf_program_specialise(port, direction->program, ethertype, accepted);
+  if (!is_busy(direction, ethertype))
+    steps = nwf_share_steps(port, steps, direction->out, ethertype, label);
   nwf_compact(steps);
-  NwfVerdict verdict = nwf_emit(port, steps, out ? "out" : "in", label, stage2 ? stage2->chain : NULL);
-  if (ethertype != NWF_ETHERTYPE_OTHER)
-    verdict = nwf_watch(port, out, ethertype, label, verdict);
-  add_entry(port, out ? &from_port : &to_port, ethertype, verdict, comment);
+  *verdict = nwf_emit(port, steps, direction->out ? "out" : "in", label, stage2 ? stage2->verdict.chain : NULL);
+  if (ethertype == NWF_ETHERTYPE_OTHER || !port->binding->watch)
+    return TRUE;
+  gboolean second = accepted == NWF_STEP_STAGE2;
+  if (second && !stage2->steps && !recall_stage2(direction, ethertype, stage2, error))
+    return FALSE;
+  const NwfWatched watched = {direction->out, ethertype, label, steps, second ? stage2->steps : NULL, *verdict};
+  *verdict = nwf_watch(port, &watched);
+  return TRUE;
+}
+
+static void add_type(Direction *direction, int ethertype, NwfVerdict verdict) {
+  add_entry(direction->port, direction->out ? NWF_DISPATCH_FROM : NWF_DISPATCH_TO, ethertype, verdict, NULL);
+  direction->decides |= verdict.kind != NWF_VERDICT_ACCEPT;
+}
+
+/* A frame that found no entry for its EtherType while the old rules were in force may find here that the new ones are,
+ * among which it has one: it is dropped. */
+static NwfVerdict guard_other(const Direction *direction, NwfVerdict verdict) {
+  NwfExpr lookup = {.kind = NWF_EXPR_LOOKUP};
+  lookup.lookup.n_fields = 1;
+  lookup.lookup.fields[0] = NWF_FIELD_ETHER_TYPE;
+  lookup.lookup.set = nwf_ethertype_set(direction->port->ruleset, direction->types);
+  const NwfStep steps[] = {
+      {.conds = &lookup, .n_conds = 1, .verdict = NWF_STEP_DROP},
+      {.verdict = verdict.kind == NWF_VERDICT_GOTO ? NWF_STEP_STAGE2 : NWF_STEP_ACCEPT},
+  };
+  GArray *list = nwf_port_list(direction->port);
+  g_array_append_vals(list, steps, G_N_ELEMENTS(steps));
+  return nwf_emit(direction->port, list, direction->out ? "out" : "in", "rest", verdict.chain);
+}
+
+/* Of what has no entry, much is IP and ARP: these get one where others have one. */
+static gboolean compile_other(Direction *direction, const char *comment, GError **error) {
+  static const guint16 many[] = {ETHERTYPE_IPV4, ETHERTYPE_ARP, ETHERTYPE_IPV6};
+  NwfVerdict verdict;
+  if (!compile_class(direction, NWF_ETHERTYPE_OTHER, &verdict, error))
+    return FALSE;
+  if (direction->decides && verdict.kind != NWF_VERDICT_DROP) {
+    for (guint i = 0; i < G_N_ELEMENTS(many); i++)
+      if (!has_type(direction->types, many[i])) {
+        add_type(direction, many[i], verdict);
+        g_array_append_val(direction->types, many[i]);
+      }
+    verdict = guard_other(direction, verdict);
+  }
+  add_entry(direction->port, direction->out ? NWF_DISPATCH_FROM : NWF_DISPATCH_TO, NWF_ETHERTYPE_OTHER, verdict,
+            comment);
+  return TRUE;
+}
+
+static void compile_second_stage(Direction *direction) {
+  for (guint i = 0; i < G_N_ELEMENTS(families); i++) {
+    const Stage2Verdict *stage2 = &direction->stage2[i];
+    guint16 type = (guint16)families[i];
+    if (stage2->has && !direction->out)
+      add_entry(direction->port, NWF_DISPATCH_FORWARD, type, stage2->verdict, NULL);
+    else if (stage2->has && stage2->stateful)
+      add_entry(direction->port, NWF_DISPATCH_FROM_STATE, type, stage2->verdict, NULL);
+    else if (stage2->has && !has_type(direction->types, type))
+      g_array_append_val(direction->types, type);
+  }
 }
 
 static gboolean compile_direction(NwfPort *port, gboolean out, const char *comment, GError **error) {
-  Stage2Verdict stage2[2] = {0};
-  if (!find_stage2(port, NWF_STAGE_IPV4, out, &stage2[0], error) ||
-      !find_stage2(port, NWF_STAGE_IPV6, out, &stage2[1], error))
+  Direction direction = {.port = port, .out = out};
+  if (!find_stage2(port, NWF_STAGE_IPV4, out, &direction.stage2[0], error) ||
+      !find_stage2(port, NWF_STAGE_IPV6, out, &direction.stage2[1], error))
     return FALSE;
   g_autoptr(NwfProgram) program = nwf_program_new(port, out, error);
   if (!program)
     return FALSE;
-  static const int families[] = {ETHERTYPE_IPV4, ETHERTYPE_IPV6};
-  if (!out)
-    for (guint i = 0; i < 2; i++)
-      if (stage2[i].has)
-        add_entry(port, &forward, families[i], stage2[i].verdict, NULL);
   g_autoptr(GArray) types = nwf_program_ethertypes(program);
-  for (guint i = 0; out && i < 2; i++) {
-    guint16 type = (guint16)families[i];
-    gboolean named = FALSE;
-    for (guint j = 0; j < types->len; j++)
-      named |= g_array_index(types, guint16, j) == type;
-    if (stage2[i].has && !named)
-      g_array_append_val(types, type);
-  }
+  direction.program = program;
+  direction.types = types;
+  compile_second_stage(&direction);
   nwf_watch_ethertypes(port, out, types);
   for (guint i = 0; i < types->len; i++) {
     int type = g_array_index(types, guint16, i);
-    compile_class(port, program, out, types, type, out ? stage2_of(stage2, type) : NULL, NULL);
+    NwfVerdict verdict;
+    if (!compile_class(&direction, type, &verdict, error))
+      return FALSE;
+    add_type(&direction, type, verdict);
   }
-  compile_class(port, program, out, types, NWF_ETHERTYPE_OTHER, NULL, comment);
-  return TRUE;
+  return compile_other(&direction, comment, error);
 }
 
 /* "FILTER NAME=VALUE,VALUE NAME=VALUE": what `list` shows of a port. */
@@ -284,138 +355,8 @@ gboolean nwf_dispatch_port(NwfPort *port, GError **error) {
   return compile_direction(port, TRUE, comment, error) && compile_direction(port, FALSE, comment, error);
 }
 
-/* --- what needs no lookup of the port --- */
-
-/* Under most filters all ports accept all ARP and IPv4 that they are sent, and of a broadcast frame each of them is
- * sent one. Then the base chain of postrouting accepts these EtherTypes before it looks for the port; other ports'
- * frames it accepts anyway. Each combination of EtherTypes has a chain and a set of its own, so that neither is ever
- * changed: when a port comes that does not accept one of them, another chain takes the place of this one in the same
- * transaction. Indexed by bits of NwfClass. */
-static const char *const accepted_chains[NWF_N_ACCEPTED] = {NULL,
-                                                            "postrouting-ipv4",
-                                                            "postrouting-arp",
-                                                            "postrouting-ipv4-arp",
-                                                            "postrouting-ipv6",
-                                                            "postrouting-ipv4-ipv6",
-                                                            "postrouting-arp-ipv6",
-                                                            "postrouting-ipv4-arp-ipv6"};
-static const char *const accepted_sets[NWF_N_ACCEPTED] = {NULL,
-                                                          "accepted-ipv4",
-                                                          "accepted-arp",
-                                                          "accepted-ipv4-arp",
-                                                          "accepted-ipv6",
-                                                          "accepted-ipv4-ipv6",
-                                                          "accepted-arp-ipv6",
-                                                          "accepted-ipv4-arp-ipv6"};
-
-static guint accepted_by_all(NwfRuleset *ruleset) {
-  const NwfReferences *references = nwf_ruleset_references(ruleset);
-  guint accepted = 0;
-  for (guint i = 0; i < NWF_N_CLASSES; i++)
-    if (nwf_references_all_accept(references, i))
-      accepted |= 1u << i;
-  return accepted;
-}
-
-/* The set is one of keys of 2 bytes and no map: the kernel makes it a bitmap (net/netfilter/nft_set_bitmap.c). By
- * `ether type`, since `meta protocol` is the type within a VLAN tag. */
-static void accept_first(NwfRuleset *ruleset, NwfChain *chain, guint accepted) {
-  static const guint16 types[NWF_N_CLASSES] = {ETHERTYPE_IPV4, ETHERTYPE_ARP, ETHERTYPE_IPV6};
-  const NwfField field = NWF_FIELD_ETHER_TYPE;
-  NwfSet *set = nwf_ruleset_add_set(ruleset, accepted_sets[accepted], &field, 1);
-  for (guint i = 0; i < NWF_N_CLASSES; i++) {
-    const guint8 key[NWF_KEY_MAX] = {(guint8)(types[i] >> 8), (guint8)types[i]};
-    if (accepted & 1u << i)
-      nwf_set_add_element(ruleset, set, key, NULL, NULL, NULL);
-  }
-  NwfExpr exprs[] = {{.kind = NWF_EXPR_LOOKUP}, {.kind = NWF_EXPR_VERDICT, .verdict = {.kind = NWF_VERDICT_ACCEPT}}};
-  exprs[0].lookup.n_fields = 1;
-  exprs[0].lookup.fields[0] = field;
-  exprs[0].lookup.set = set->name;
-  nwf_chain_add_rule(ruleset, chain, exprs, G_N_ELEMENTS(exprs), NULL);
-}
-
-/* The map of the forward hook holds nothing for ARP, of which there is much. Within a tag or not does not matter:
- * tagged frames have no entry either. */
-static void skip_arp(NwfRuleset *ruleset, NwfChain *chain) {
-  const NwfExpr exprs[] = {{.kind = NWF_EXPR_TEST, .test = nwf_test_eq_number(NWF_FIELD_PROTOCOL, ETHERTYPE_ARP)},
-                           {.kind = NWF_EXPR_VERDICT, .verdict = {.kind = NWF_VERDICT_ACCEPT}}};
-  nwf_chain_add_rule(ruleset, chain, exprs, G_N_ELEMENTS(exprs), NULL);
-}
-
-static const Stage *const stages[NWF_N_DISPATCH_STAGES] = {&from_port, &forward, &to_port};
-
-const char *nwf_dispatch_chain_name(guint stage, guint accepted) {
-  return accepted && stages[stage] == &to_port ? accepted_chains[accepted] : accepted ? NULL : stages[stage]->chain;
-}
-
-const char *nwf_dispatch_accepted_name(guint accepted) {
-  return accepted_sets[accepted];
-}
-
-/* Both maps are there from the first port on, as the rules of a base chain are never changed. */
-static void add_base_chain(NwfRuleset *ruleset, const Stage *stage, guint accepted) {
-  map_for(ruleset, stage, TRUE);
-  const char *name = accepted ? accepted_chains[accepted] : stage->chain;
-  NwfChain *chain = nwf_ruleset_add_chain(ruleset, name, stage->hook, NWF_HOOK_PRIORITY);
-  if (accepted)
-    accept_first(ruleset, chain, accepted);
-  if (stage == &forward)
-    skip_arp(ruleset, chain);
-  const char *names[] = {stage->map, stage->other};
-  for (guint i = 0; i < 2; i++) {
-    if (!names[i] || !nwf_ruleset_set(ruleset, names[i]))
-      continue;
-    NwfExpr expr = {.kind = NWF_EXPR_LOOKUP};
-    expr.lookup.n_fields = i ? 1 : 2;
-    expr.lookup.fields[0] = stage->port;
-    expr.lookup.fields[1] = i ? NWF_FIELD_NONE : NWF_FIELD_ETHER_TYPE;
-    expr.lookup.set = names[i];
-    nwf_chain_add_rule(ruleset, chain, &expr, 1, NULL);
-  }
-}
-
-NwfSet *nwf_dispatch_map(const NwfRuleset *ruleset, guint stage, gboolean other) {
-  const char *name = other ? stages[stage]->other : stages[stage]->map;
-  return name ? nwf_ruleset_set(ruleset, name) : NULL;
-}
-
-static gboolean map_decides(const NwfRuleset *ruleset, const NwfSet *map) {
-  if (map && ruleset->references)
-    return map->deciding > 0;
-  for (guint i = 0; map && i < map->elements->len; i++)
-    if (g_array_index(map->elements, NwfElement, i).verdict.kind != NWF_VERDICT_ACCEPT)
-      return TRUE;
-  return FALSE;
-}
-
-static gboolean stage_decides(const NwfRuleset *ruleset, guint stage) {
-  return map_decides(ruleset, nwf_dispatch_map(ruleset, stage, FALSE)) ||
-         map_decides(ruleset, nwf_dispatch_map(ruleset, stage, TRUE));
-}
-
-gboolean nwf_dispatch_is_accepted(const NwfSet *set) {
-  return !set->is_map && set->n_fields == 1 && g_str_has_prefix(set->name, "accepted-");
-}
-
-gboolean nwf_dispatch_decides(NwfRuleset *ruleset, const char *name) {
-  for (guint i = 0; i < G_N_ELEMENTS(stages); i++)
-    if (strcmp(name, stages[i]->map) == 0 || g_strcmp0(name, stages[i]->other) == 0)
-      return stage_decides(ruleset, i);
-  for (guint i = 0; i < G_N_ELEMENTS(stages); i++) {
-    guint accepted = stages[i] == &to_port ? accepted_by_all(ruleset) : 0;
-    if (g_strcmp0(name, nwf_dispatch_chain_name(i, accepted)) == 0 ||
-        (accepted && strcmp(name, accepted_sets[accepted]) == 0))
-      return stage_decides(ruleset, i);
-  }
-  return FALSE;
-}
-
-/* A hook where every port's verdict is accept would only cost time. */
 void nwf_dispatch_finish(NwfRuleset *ruleset) {
-  for (guint i = 0; i < G_N_ELEMENTS(stages); i++) {
-    guint accepted = stages[i] == &to_port ? accepted_by_all(ruleset) : 0;
-    if (stage_decides(ruleset, i) && !nwf_ruleset_chain(ruleset, nwf_dispatch_chain_name(i, accepted)))
-      add_base_chain(ruleset, stages[i], accepted);
-  }
+  NwfBaseChainForm forms[NWF_N_BASE_CHAINS];
+  nwf_base_chains_wanted(ruleset, forms);
+  nwf_base_chains_make(ruleset, NULL, forms);
 }

@@ -5,6 +5,8 @@
  * be needed by the next port that is added, often the same one with other values. What is garbage is decided when the
  * changes are asked for, and goes when the edit is kept. */
 #include "compile/internal.h"
+#include "ruleset/base-chains.h"
+#include "ruleset/plan.h"
 #include "ruleset/references.h"
 
 #include <string.h>
@@ -16,36 +18,26 @@ typedef struct {
 
 struct NwfEdit {
   NwfRuleset *ruleset;
-  guint n_chains, n_sets; /* those that were there before stand before these indices */
-  GHashTable *ports;      /* that were touched: name, owned -> GArray of Removed: what they had before */
-  GArray *changes;        /* of NwfChange, or NULL */
+  guint n_chains, n_sets;                    /* those that were there before stand before these indices */
+  NwfBaseChainForm had[NWF_N_BASE_CHAINS];   /* of the base chains before, */
+  NwfBaseChainForm made[NWF_N_BASE_CHAINS];  /* that they have in the ruleset, */
+  NwfBaseChainForm forms[NWF_N_BASE_CHAINS]; /* and that they are to have; 0 goes when the edit is kept */
+  GHashTable *ports; /* that were touched: name, owned -> GArray of Removed: what they had before */
+  GArray *changes;   /* of NwfChange, or NULL */
 };
 
 static void array_free(gpointer data) {
   g_array_unref(data);
 }
 
-/* Base chains, their sets and dispatch maps are not counted: each edit looks whether they are still needed. */
+/* Dispatch maps and what base chains accept first are not counted: each edit looks whether they are still needed. */
 static void note_dispatch(NwfReferences *references, NwfRuleset *ruleset) {
   g_hash_table_remove_all(references->unused_chains);
   g_hash_table_remove_all(references->unused_sets);
-  for (guint accepted = 0; accepted < NWF_N_ACCEPTED; accepted++) {
-    for (guint i = 0; i < NWF_N_DISPATCH_STAGES; i++) {
-      const char *name = nwf_dispatch_chain_name(i, accepted);
-      NwfChain *chain = name ? nwf_ruleset_chain(ruleset, name) : NULL;
-      if (chain)
-        g_hash_table_add(references->unused_chains, chain);
-    }
-    NwfSet *set = accepted ? nwf_ruleset_set(ruleset, nwf_dispatch_accepted_name(accepted)) : NULL;
-    if (set)
+  for (guint i = 0; i < ruleset->sets->len; i++) {
+    NwfSet *set = g_ptr_array_index(ruleset->sets, i);
+    if (set->is_map || nwf_base_chains_is_accepted(set))
       g_hash_table_add(references->unused_sets, set);
-  }
-  for (guint i = 0; i < NWF_N_DISPATCH_STAGES; i++) {
-    for (guint other = 0; other < 2; other++) {
-      NwfSet *map = nwf_dispatch_map(ruleset, i, other);
-      if (map)
-        g_hash_table_add(references->unused_sets, map);
-    }
   }
 }
 
@@ -56,6 +48,8 @@ NwfEdit *nwf_edit_new(NwfRuleset *ruleset) {
   edit->n_sets = ruleset->sets->len;
   edit->ports = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, array_free);
   note_dispatch(nwf_ruleset_references(ruleset), ruleset);
+  nwf_base_chains_wanted(ruleset, edit->had);
+  memcpy(edit->made, edit->had, sizeof edit->made);
   return edit;
 }
 
@@ -113,21 +107,27 @@ gboolean nwf_edit_add(NwfEdit *edit, const NwfFilterStore *store, const NwfBindi
 
 /* --- what stays --- */
 
-static gboolean chain_stays(NwfRuleset *ruleset, const NwfChain *chain) {
-  return chain->hook == NWF_HOOK_NONE ? chain->uses > 0 : nwf_dispatch_decides(ruleset, chain->name);
+static gboolean chain_stays(const NwfEdit *edit, const NwfChain *chain) {
+  for (guint i = 0; chain->hook != NWF_HOOK_NONE && i < NWF_N_BASE_CHAINS; i++)
+    if (g_strcmp0(chain->name, nwf_base_chain_name(i)) == 0)
+      return edit->forms[i] != 0;
+  return chain->uses > 0;
 }
 
 /* Dispatch maps are there while they have elements or a base chain looks into them. */
-static gboolean set_stays(NwfRuleset *ruleset, const NwfSet *set) {
-  if (nwf_dispatch_is_accepted(set))
-    return nwf_dispatch_decides(ruleset, set->name);
-  return set->is_map ? set->elements->len > 0 || nwf_dispatch_decides(ruleset, set->name) : set->uses > 0;
+static gboolean set_stays(const NwfEdit *edit, const NwfSet *set) {
+  if (nwf_base_chains_is_accepted(set))
+    return nwf_base_chains_need(set, edit->forms);
+  return set->is_map ? set->elements->len > 0 || nwf_base_chains_need(set, edit->forms) : set->uses > 0;
 }
 
 /* What is new is found by its index, and what was there before among the unused. */
 static void tell_apart(NwfEdit *edit) {
   NwfRuleset *ruleset = edit->ruleset;
-  nwf_dispatch_finish(ruleset);
+  nwf_base_chains_wanted(ruleset, edit->forms);
+  nwf_base_chains_make(ruleset, edit->made, edit->forms);
+  for (guint i = 0; i < NWF_N_BASE_CHAINS; i++)
+    edit->made[i] = edit->forms[i] ? edit->forms[i] : edit->made[i];
   for (guint i = edit->n_chains; i < ruleset->chains->len; i++)
     g_hash_table_remove(ruleset->references->unused_chains, g_ptr_array_index(ruleset->chains, i));
   for (guint i = edit->n_sets; i < ruleset->sets->len; i++)
@@ -148,11 +148,25 @@ static void add(GArray *changes, NwfChangeKind kind, const NwfChain *chain, cons
   g_array_append_val(changes, change);
 }
 
+/* A base chain that stays gets other rules in its place. */
+static void base_chain_changes(const NwfEdit *edit, Steps *steps) {
+  for (guint i = 0; i < NWF_N_BASE_CHAINS; i++) {
+    if (!edit->had[i] || edit->had[i] == edit->forms[i])
+      continue;
+    const NwfChain *chain = nwf_ruleset_chain(edit->ruleset, nwf_base_chain_name(i));
+    add(steps->flushes, NWF_CHANGE_FLUSH_CHAIN, chain, NULL, NULL);
+    if (edit->forms[i])
+      add(steps->rules, NWF_CHANGE_ADD_RULES, chain, NULL, NULL);
+    else
+      add(steps->chain_removals, NWF_CHANGE_DELETE_CHAIN, chain, NULL, NULL);
+  }
+}
+
 static void chain_changes(const NwfEdit *edit, Steps *steps) {
   NwfRuleset *ruleset = edit->ruleset;
   for (guint i = edit->n_chains; i < ruleset->chains->len; i++) {
     const NwfChain *chain = g_ptr_array_index(ruleset->chains, i);
-    if (!chain_stays(ruleset, chain))
+    if (!chain_stays(edit, chain))
       continue;
     add(steps->chains, NWF_CHANGE_ADD_CHAIN, chain, NULL, NULL);
     if (chain->rules->len)
@@ -162,7 +176,7 @@ static void chain_changes(const NwfEdit *edit, Steps *steps) {
   gpointer chain;
   g_hash_table_iter_init(&iter, ruleset->references->unused_chains);
   while (g_hash_table_iter_next(&iter, &chain, NULL)) {
-    if (chain_stays(ruleset, chain))
+    if (chain_stays(edit, chain))
       continue;
     if (((NwfChain *)chain)->rules->len)
       add(steps->flushes, NWF_CHANGE_FLUSH_CHAIN, chain, NULL, NULL);
@@ -175,14 +189,14 @@ static void set_changes(const NwfEdit *edit, Steps *steps, GHashTable *whole) {
   for (guint i = edit->n_sets; i < ruleset->sets->len; i++) {
     NwfSet *set = g_ptr_array_index(ruleset->sets, i);
     g_hash_table_add(whole, set);
-    if (set_stays(ruleset, set))
+    if (set_stays(edit, set))
       add(steps->sets, NWF_CHANGE_ADD_SET, NULL, set, NULL);
   }
   GHashTableIter iter;
   gpointer set;
   g_hash_table_iter_init(&iter, ruleset->references->unused_sets);
   while (g_hash_table_iter_next(&iter, &set, NULL))
-    if (!set_stays(ruleset, set)) {
+    if (!set_stays(edit, set)) {
       g_hash_table_add(whole, set);
       add(steps->set_removals, NWF_CHANGE_DELETE_SET, NULL, set, NULL);
     }
@@ -245,6 +259,7 @@ const GArray *nwf_edit_changes(NwfEdit *edit) {
   tell_apart(edit);
   g_autoptr(GHashTable) whole = g_hash_table_new(NULL, NULL);
   chain_changes(edit, &steps);
+  base_chain_changes(edit, &steps);
   set_changes(edit, &steps, whole);
   GHashTableIter iter;
   gpointer port, had;
@@ -277,11 +292,11 @@ static void remove_unused(NwfEdit *edit) {
   gpointer item;
   g_hash_table_iter_init(&iter, ruleset->references->unused_chains);
   while (g_hash_table_iter_next(&iter, &item, NULL))
-    if (!chain_stays(ruleset, item))
+    if (!chain_stays(edit, item))
       nwf_ruleset_remove_chain(ruleset, ((NwfChain *)item)->name);
   g_hash_table_iter_init(&iter, ruleset->references->unused_sets);
   while (g_hash_table_iter_next(&iter, &item, NULL))
-    if (!set_stays(ruleset, item))
+    if (!set_stays(edit, item))
       nwf_ruleset_remove_set(ruleset, ((NwfSet *)item)->name);
 }
 
@@ -290,14 +305,17 @@ void nwf_edit_keep(NwfEdit *edit) {
   tell_apart(edit);
   for (guint i = ruleset->chains->len; i-- > edit->n_chains;) {
     const NwfChain *chain = g_ptr_array_index(ruleset->chains, i);
-    if (!chain_stays(ruleset, chain))
+    if (!chain_stays(edit, chain))
       nwf_ruleset_remove_chain(ruleset, chain->name);
   }
   for (guint i = ruleset->sets->len; i-- > edit->n_sets;) {
     const NwfSet *set = g_ptr_array_index(ruleset->sets, i);
-    if (!set_stays(ruleset, set))
+    if (!set_stays(edit, set))
       nwf_ruleset_remove_set(ruleset, set->name);
   }
+  for (guint i = 0; i < NWF_N_BASE_CHAINS; i++)
+    if (edit->had[i] && !edit->forms[i])
+      nwf_ruleset_remove_chain(ruleset, nwf_base_chain_name(i));
   remove_unused(edit);
   edit_free(edit);
 }
@@ -325,5 +343,6 @@ void nwf_edit_undo(NwfEdit *edit) {
     nwf_ruleset_remove_chain(ruleset, ((NwfChain *)g_ptr_array_index(ruleset->chains, ruleset->chains->len - 1))->name);
   while (ruleset->sets->len > edit->n_sets)
     nwf_ruleset_remove_set(ruleset, ((NwfSet *)g_ptr_array_index(ruleset->sets, ruleset->sets->len - 1))->name);
+  nwf_base_chains_make(ruleset, edit->made, edit->had);
   edit_free(edit);
 }

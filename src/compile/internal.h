@@ -193,6 +193,8 @@ GArray *nwf_program_specialise(NwfPort *port, const NwfProgram *program, int eth
 /* merge-values.c */
 /** Values of one field in neighbouring rules become one lookup in a set. */
 void nwf_merge_values(NwfPort *port, GArray *steps);
+/** The name of the set of these EtherTypes (guint16), which is made when there is none. */
+const char *nwf_ethertype_set(NwfRuleset *ruleset, const GArray *types);
 
 /* merge-tuples.c */
 /** Values of several fields in rules of one verdict become one lookup in a set. */
@@ -242,28 +244,25 @@ const char *nwf_format_hash(guint64 hash, char digits[17]);
 /* watch.c */
 /** Adds the EtherTypes of which frames are watched to @types (guint16), unless they are there. */
 void nwf_watch_ethertypes(const NwfPort *port, gboolean out, GArray *types);
-/** The verdict of a class whose frames are copied before @verdict holds; @verdict itself when none are. */
-NwfVerdict nwf_watch(NwfPort *port, gboolean out, int ethertype, const char *label, NwfVerdict verdict);
+/** A class of a port's frames, as its filter decides about them. */
+typedef struct {
+  gboolean out;
+  int ethertype;
+  const char *label;
+  const GArray *steps;  /* ... */
+  const GArray *stage2; /* of NWF_STEP_STAGE2; NULL: there is none */
+  NwfVerdict verdict;   /* ... which were emitted as this */
+} NwfWatched;
+/** The verdict of the class when frames of it are copied; that of @watched itself when none are. */
+NwfVerdict nwf_watch(NwfPort *port, const NwfWatched *watched);
 
 /* dispatch.c */
 /** Compiles a port whose rules are collected and sorted: chains, and an entry in each map. */
 gboolean nwf_dispatch_port(NwfPort *port, GError **error);
 /** Appends an element of the port's to a map, or with @verdict NULL to a set, whose key begins with the port. */
 void nwf_port_element(NwfPort *port, NwfSet *set, const guint8 *key, const NwfVerdict *verdict, const char *comment);
-/** Adds the base chains whose maps hold anything but accept. */
+/** Adds the base chains, where all ports are there. */
 void nwf_dispatch_finish(NwfRuleset *ruleset);
-#define NWF_N_DISPATCH_STAGES 3
-/** A stage's maps; NULL: not there. */
-NwfSet *nwf_dispatch_map(const NwfRuleset *ruleset, guint stage, gboolean other);
-/** What EtherTypes a base chain accepts before it looks for the port: none, or some of NwfClass. */
-#define NWF_N_ACCEPTED 8
-/** The name of the stage's base chain that accepts these first, and of its set; NULL: there is no such chain. */
-const char *nwf_dispatch_chain_name(guint stage, guint accepted);
-const char *nwf_dispatch_accepted_name(guint accepted);
-gboolean nwf_dispatch_is_accepted(const NwfSet *set);
-/** Whether the base chain, map or set of this name is wanted: its stage decides something, and it is the chain that
- * accepts first what all ports accept. */
-gboolean nwf_dispatch_decides(NwfRuleset *ruleset, const char *name);
 
 /* compile.c */
 void nwf_port_init(NwfPort *port, const NwfFilterStore *store, NwfRuleset *ruleset, const NwfCompileOptions *options);

@@ -137,6 +137,16 @@ static const char *value_set(NwfRuleset *ruleset, NwfField field, GArray *ranges
   }
 }
 
+const char *nwf_ethertype_set(NwfRuleset *ruleset, const GArray *types) {
+  g_autoptr(GArray) ranges = g_array_sized_new(FALSE, TRUE, sizeof(Range), types->len);
+  for (guint i = 0; i < types->len; i++) {
+    guint16 type = g_array_index(types, guint16, i);
+    Range range = {.low = {(guint8)(type >> 8), (guint8)type}, .high = {(guint8)(type >> 8), (guint8)type}};
+    g_array_append_val(ranges, range);
+  }
+  return value_set(ruleset, NWF_FIELD_ETHER_TYPE, ranges);
+}
+
 /* The origins of all steps of a run, each rule once: mostly it is one rule with many values. */
 static void merge_origins(NwfPort *port, const GArray *steps, guint first, guint n, NwfStep *merged) {
   const NwfRule *last = NULL;

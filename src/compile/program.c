@@ -104,12 +104,60 @@ static int compare_chains(gconstpointer a, gconstpointer b) {
   return (ca->priority > cb->priority) - (ca->priority < cb->priority);
 }
 
+/* --- families that are closed --- */
+
+#define ETHERTYPE_IPV4 0x0800
+#define ETHERTYPE_ARP 0x0806
+#define ETHERTYPE_RARP 0x8035
+#define ETHERTYPE_VLAN 0x8100
+#define ETHERTYPE_QINQ 0x88a8
+#define ETHERTYPE_IPV6 0x86dd
+
+static void drop_type(NwfPort *port, NwfProgramChain *root, guint16 type, guint16 within_tag) {
+  const int first = NWF_PRIORITY_MIN - 1;
+  NwfStep step = {.conds = nwf_arena_new(&port->arena, NwfExpr, 2), .verdict = NWF_STEP_DROP};
+  step.conds[step.n_conds++] = (NwfExpr){.kind = NWF_EXPR_TEST, .test = nwf_test_eq_number(NWF_FIELD_ETHER_TYPE, type)};
+  if (within_tag)
+    step.conds[step.n_conds++] =
+        (NwfExpr){.kind = NWF_EXPR_TEST, .test = nwf_test_eq_number(NWF_FIELD_VLAN_TYPE, within_tag)};
+  g_array_append_val(root->steps, step);
+  g_array_append_val(root->order, first);
+}
+
+/* Behind what was to be let through before all rules. Of the tags only the first is looked into: a second one is
+ * dropped, and so is one of 802.1ad. */
+static void close_families(NwfPort *port, NwfProgram *program) {
+  static const struct {
+    guint family;
+    guint16 type;
+  } types[] = {{NWF_FAMILY_IPV4, ETHERTYPE_IPV4},
+               {NWF_FAMILY_IPV4, ETHERTYPE_ARP},
+               {NWF_FAMILY_IPV4, ETHERTYPE_RARP},
+               {NWF_FAMILY_IPV6, ETHERTYPE_IPV6}};
+  NwfProgramChain *root = g_ptr_array_index(program->chains, 0);
+  if (!port->binding->closed)
+    return;
+  for (guint i = 0; i < G_N_ELEMENTS(types); i++)
+    if (port->binding->closed & types[i].family) {
+      drop_type(port, root, types[i].type, 0);
+      drop_type(port, root, ETHERTYPE_VLAN, types[i].type);
+    }
+  drop_type(port, root, ETHERTYPE_VLAN, ETHERTYPE_VLAN);
+  drop_type(port, root, ETHERTYPE_VLAN, ETHERTYPE_QINQ);
+  drop_type(port, root, ETHERTYPE_QINQ, 0);
+}
+
 NwfProgram *nwf_program_new(NwfPort *port, gboolean out, GError **error) {
   g_autoptr(NwfProgram) program = g_new0(NwfProgram, 1);
   program->chains = g_ptr_array_new_with_free_func(chain_free);
   add_chain(port, program, "root")->order = g_array_new(FALSE, FALSE, sizeof(int));
+  gboolean closed = FALSE;
   for (guint i = 0; i < port->collected->len; i++) {
     const NwfCollected *collected = &g_array_index(port->collected, NwfCollected, i);
+    if (!closed && collected->filter != port->binding->before) {
+      close_families(port, program);
+      closed = TRUE;
+    }
     if (!concerns(collected->rule, out))
       continue;
     Target target = {.chain = chain_of(port, program, collected->filter->chain), .out = out};
@@ -119,6 +167,8 @@ NwfProgram *nwf_program_new(NwfPort *port, gboolean out, GError **error) {
     if (!nwf_expand(port, collected, lower_into_chain, &target, error))
       return NULL;
   }
+  if (!closed)
+    close_families(port, program);
   g_ptr_array_sort(program->chains, compare_chains);
   return g_steal_pointer(&program);
 }

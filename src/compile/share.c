@@ -3,6 +3,7 @@
  * value. A lookup costs some 50 ns more than a comparison, and a chain of its own for every port
  * costs several messages, so this is done where frames are few. */
 #include "compile/internal.h"
+#include "ruleset/plan.h"
 
 #include <arpa/inet.h>
 #include <net/if.h>
@@ -196,6 +197,30 @@ static GArray *share_steps(const Share *share, const GArray *steps, GArray *look
   return result;
 }
 
+/* Ports come into a shared chain and leave it, and change their values, while frames are on their way through it: each
+ * lookup finds what is in force just then. So membership must be what lets a frame through, and on no way more than
+ * once: what it is not found in then is not open, and what it is found in says all that the rules of that moment ask
+ * for. */
+static gboolean is_one_moment(const Share *share, const GArray *steps) {
+  guint passed = 0; /* lookups that whoever comes here was found in */
+  gboolean dropped_members = FALSE;
+  for (guint i = 0; i < steps->len; i++) {
+    const NwfStep *step = step_at(steps, i);
+    const NwfExpr *lookup = NULL;
+    for (guint j = 0; j < step->n_conds; j++)
+      if (step->conds[j].kind == NWF_EXPR_LOOKUP && step->conds[j].lookup.fields[0] == share->port_field)
+        lookup = &step->conds[j];
+    gboolean drops = step->verdict == NWF_STEP_DROP || step->verdict == NWF_STEP_REJECT;
+    if (drops && lookup && lookup->lookup.negated)
+      passed++;
+    else if (drops && lookup)
+      dropped_members = TRUE;
+    else if (!drops && (dropped_members || passed + (lookup != NULL) > 1 || (lookup && lookup->lookup.negated)))
+      return FALSE;
+  }
+  return TRUE;
+}
+
 static gboolean has_key(const NwfSet *set, const NwfExpr *expr) {
   if (set->n_fields != expr->lookup.n_fields)
     return FALSE;
@@ -236,11 +261,11 @@ GArray *nwf_share_steps(NwfPort *port, GArray *steps, gboolean out, int ethertyp
   g_autoptr(GArray) lookups = g_array_new(FALSE, FALSE, sizeof(Lookup));
   g_array_set_clear_func(lookups, lookup_clear);
   GArray *shared = share_steps(&share, steps, lookups);
-  if (lookups->len == 0)
+  if (lookups->len == 0 || !is_one_moment(&share, shared))
     return steps;
   /* Ports share the sets when all but their values is equal: the whole list stands in the names. */
   guint64 hash = nwf_hash_steps(port, shared);
-  g_autofree char *prefix = g_strconcat("ports-", out ? "out" : "in", "-", label, NULL);
+  g_autofree char *prefix = g_strconcat(out ? NWF_PORTS_OUT : NWF_PORTS_IN, label, NULL);
   for (guint i = 0; i < lookups->len; i++) {
     const Lookup *lookup = &g_array_index(lookups, Lookup, i);
     fill_set(port, lookup, set_for(port->ruleset, lookup->lookup, prefix, hash, i));

@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /* Frames of a port that are copied to user space, so that addresses can be learned: rules before those of the port's
- * filter, in a chain of the port's own, as each port has limits of its own. */
+ * filter, in a chain of the port's own, as each port has limits of its own.
+ *
+ * ARP, IPv4 and Neighbour Discovery show an address that the filter does not know yet: they are copied whatever it
+ * decides. Of DHCP only what the filter lets pass counts, since what it drops was neither asked nor answered: such
+ * frames go through a list of the port's own that is the filter's, but for a copy where it accepts. */
 #include "compile/internal.h"
 
 #include <arpa/inet.h>
@@ -40,6 +44,7 @@ typedef struct {
   NwfPort *port;
   GArray *steps;
   gboolean out;
+  const char *accepted; /* DHCP: the chain that copies what the filter accepts; NULL: it accepts all */
 } Watch;
 
 static NwfTest bytes(NwfBase base, guint offset, guint length, guint32 value) {
@@ -64,14 +69,32 @@ static NwfTest first_fragment(NwfBase base, guint ip_header) {
   return test;
 }
 
-static void add_rule(const Watch *watch, const NwfTest *tests, guint n, guint32 snaplen) {
-  NwfStep step = {.conds = nwf_arena_new(&watch->port->arena, NwfExpr, n + 2), .verdict = NWF_STEP_NEXT};
+static void add_copy(NwfPort *port, GArray *steps, const NwfTest *tests, guint n, guint32 snaplen) {
+  NwfStep step = {.conds = nwf_arena_new(&port->arena, NwfExpr, n + 2), .verdict = NWF_STEP_NEXT};
   for (guint i = 0; i < n; i++)
     step.conds[step.n_conds++] = (NwfExpr){.kind = NWF_EXPR_TEST, .test = tests[i]};
   step.conds[step.n_conds++] =
       (NwfExpr){.kind = NWF_EXPR_LIMIT, .limit = {.rate = NWF_WATCH_RATE, .burst = NWF_WATCH_BURST}};
   step.conds[step.n_conds++] =
-      (NwfExpr){.kind = NWF_EXPR_LOG, .log = {.group = watch->port->options->log_group, .snaplen = snaplen}};
+      (NwfExpr){.kind = NWF_EXPR_LOG, .log = {.group = port->options->log_group, .snaplen = snaplen}};
+  g_array_append_val(steps, step);
+}
+
+static void add_rule(const Watch *watch, const NwfTest *tests, guint n, guint32 snaplen) {
+  add_copy(watch->port, watch->steps, tests, n, snaplen);
+}
+
+/* DHCP: what is accepted of it is copied, whole. */
+static void add_accepted(const Watch *watch, const NwfTest *tests, guint n) {
+  if (!watch->accepted) {
+    add_rule(watch, tests, n, SNAP_WHOLE);
+    return;
+  }
+  NwfStep step = {.conds = nwf_arena_new(&watch->port->arena, NwfExpr, n + 1), .verdict = NWF_STEP_NEXT};
+  for (guint i = 0; i < n; i++)
+    step.conds[step.n_conds++] = (NwfExpr){.kind = NWF_EXPR_TEST, .test = tests[i]};
+  step.conds[step.n_conds++] =
+      (NwfExpr){.kind = NWF_EXPR_VERDICT, .verdict = {.kind = NWF_VERDICT_GOTO, .chain = watch->accepted}};
   g_array_append_val(watch->steps, step);
 }
 
@@ -97,7 +120,7 @@ static GArray *dhcp_servers(const NwfPort *port) {
 static void add_dhcp(const Watch *watch, NwfTest *tests, guint n, NwfTest source, NwfTest ports, NwfTest client) {
   if (watch->out) {
     tests[n++] = ports;
-    add_rule(watch, tests, n, SNAP_WHOLE);
+    add_accepted(watch, tests, n);
     return;
   }
   g_autoptr(GArray) servers = dhcp_servers(watch->port);
@@ -110,7 +133,7 @@ static void add_dhcp(const Watch *watch, NwfTest *tests, guint n, NwfTest source
     }
     tests[m++] = ports;
     tests[m++] = client;
-    add_rule(watch, tests, m, SNAP_WHOLE);
+    add_accepted(watch, tests, m);
   }
 }
 
@@ -164,18 +187,19 @@ static void watch_nd(const Watch *watch) {
 static void watch_dhcpv6(const Watch *watch) {
   NwfTest tests[] = {nwf_test_eq_number(NWF_FIELD_L4PROTO, UDP), has_transport(),
                      bytes(NWF_BASE_TH, 0, 4, watch->out ? DHCPV6_TO_SERVER : DHCPV6_TO_CLIENT)};
-  add_rule(watch, tests, G_N_ELEMENTS(tests), SNAP_WHOLE);
+  add_accepted(watch, tests, G_N_ELEMENTS(tests));
 }
 
+/* Those that are copied whatever becomes of them come first, as the others may leave the chain. */
 static const struct {
   NwfWatch kind;
   guint16 ethertype;
-  gboolean in; /* what the guest is sent, too */
+  gboolean in; /* what the guest is sent, too; these only when they are accepted */
   void (*add)(const Watch *watch);
 } watches[] = {
-    {NWF_WATCH_ARP, ETHERTYPE_ARP, FALSE, watch_arp},          {NWF_WATCH_DHCP, ETHERTYPE_IPV4, TRUE, watch_dhcp},
-    {NWF_WATCH_DHCP, ETHERTYPE_VLAN, TRUE, watch_tagged_dhcp}, {NWF_WATCH_IPV4, ETHERTYPE_IPV4, FALSE, watch_ipv4},
-    {NWF_WATCH_ND, ETHERTYPE_IPV6, FALSE, watch_nd},           {NWF_WATCH_DHCPV6, ETHERTYPE_IPV6, TRUE, watch_dhcpv6},
+    {NWF_WATCH_ARP, ETHERTYPE_ARP, FALSE, watch_arp},          {NWF_WATCH_IPV4, ETHERTYPE_IPV4, FALSE, watch_ipv4},
+    {NWF_WATCH_ND, ETHERTYPE_IPV6, FALSE, watch_nd},           {NWF_WATCH_DHCP, ETHERTYPE_IPV4, TRUE, watch_dhcp},
+    {NWF_WATCH_DHCP, ETHERTYPE_VLAN, TRUE, watch_tagged_dhcp}, {NWF_WATCH_DHCPV6, ETHERTYPE_IPV6, TRUE, watch_dhcpv6},
 };
 
 static gboolean applies(const NwfPort *port, gboolean out, guint i) {
@@ -192,18 +216,58 @@ void nwf_watch_ethertypes(const NwfPort *port, gboolean out, GArray *types) {
   }
 }
 
-NwfVerdict nwf_watch(NwfPort *port, gboolean out, int ethertype, const char *label, NwfVerdict verdict) {
-  Watch watch = {.port = port, .steps = nwf_port_list(port), .out = out};
-  for (guint i = 0; i < G_N_ELEMENTS(watches); i++)
-    if (watches[i].ethertype == ethertype && applies(port, out, i))
-      watches[i].add(&watch);
+/* The steps with NWF_STEP_STAGE2 for each that accepts. */
+static GArray *handing_on(NwfPort *port, const GArray *steps) {
+  GArray *result = nwf_port_list(port);
+  g_array_append_vals(result, steps->data, steps->len);
+  for (guint i = 0; i < result->len; i++) {
+    NwfStep *step = &g_array_index(result, NwfStep, i);
+    if (step->verdict == NWF_STEP_ACCEPT)
+      step->verdict = NWF_STEP_STAGE2;
+    if (step->verdict == NWF_STEP_JUMP)
+      step->sub = handing_on(port, step->sub);
+  }
+  return result;
+}
+
+static char *origin_of(const NwfPort *port, const char *prefix) {
+  g_autofree char *name = nwf_sanitise(port->binding->port);
+  return g_strconcat(prefix, name, NULL);
+}
+
+/* The filter's own decision with a copy where it accepts. */
+static const char *emit_accepted(NwfPort *port, const NwfWatched *watched) {
+  g_autofree char *copy = origin_of(port, "copy-"), *accepted = origin_of(port, "accepted-");
+  const char *direction = watched->out ? "out" : "in";
+  GArray *copying = nwf_port_list(port);
+  NwfStep end = {.verdict = NWF_STEP_ACCEPT};
+  add_copy(port, copying, NULL, 0, SNAP_WHOLE);
+  g_array_append_val(copying, end);
+  const char *next = nwf_emit_as(port, copying, copy, direction, watched->label, NULL).chain;
+  if (watched->stage2) {
+    g_autofree char *label = g_strconcat(watched->label, "-stage2", NULL);
+    next = nwf_emit_as(port, handing_on(port, watched->stage2), accepted, direction, label, next).chain;
+  }
+  return nwf_emit_as(port, handing_on(port, watched->steps), accepted, direction, watched->label, next).chain;
+}
+
+NwfVerdict nwf_watch(NwfPort *port, const NwfWatched *watched) {
+  NwfVerdict verdict = watched->verdict;
+  Watch watch = {.port = port, .steps = nwf_port_list(port), .out = watched->out};
+  for (guint i = 0; i < G_N_ELEMENTS(watches); i++) {
+    if (watches[i].ethertype != watched->ethertype || !applies(port, watched->out, i) ||
+        (watches[i].in && verdict.kind == NWF_VERDICT_DROP))
+      continue;
+    if (watches[i].in && verdict.kind == NWF_VERDICT_GOTO && !watch.accepted)
+      watch.accepted = emit_accepted(port, watched);
+    watches[i].add(&watch);
+  }
   if (watch.steps->len == 0)
     return verdict;
   NwfStep last = {.verdict = verdict.kind == NWF_VERDICT_GOTO   ? NWF_STEP_STAGE2
                              : verdict.kind == NWF_VERDICT_DROP ? NWF_STEP_DROP
                                                                 : NWF_STEP_ACCEPT};
   g_array_append_val(watch.steps, last);
-  g_autofree char *name = nwf_sanitise(port->binding->port);
-  g_autofree char *origin = g_strconcat("watch-", name, NULL);
-  return nwf_emit_as(port, watch.steps, origin, out ? "out" : "in", label, verdict.chain);
+  g_autofree char *origin = origin_of(port, "watch-");
+  return nwf_emit_as(port, watch.steps, origin, watched->out ? "out" : "in", watched->label, verdict.chain);
 }

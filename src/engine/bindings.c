@@ -26,7 +26,7 @@ static void fill_head(NwfBindingHead *head, const NwfBinding *binding) {
 /* What cannot be read does not exist for anybody but the kernel. */
 static NwfEnginePort *port_or_error(const NwfEngine *engine, const char *name, GError **error) {
   NwfEnginePort *port = nwf_engine_port(engine, name);
-  if (port && !port->unreadable)
+  if (port && !port->unseen)
     return port;
   g_set_error(error, NWF_ENGINE_ERROR, NWF_ENGINE_ERROR_NO_BINDING, "no nwfilter binding for port dev '%s'", name);
   return NULL;
@@ -39,7 +39,7 @@ GArray *nwf_engine_bindings(NwfEngine *engine) {
   g_autoptr(GPtrArray) ports = nwf_engine_ports(engine);
   for (guint i = 0; i < ports->len; i++) {
     const NwfEnginePort *port = g_ptr_array_index(ports, i);
-    if (port->unreadable)
+    if (port->unseen)
       continue;
     NwfBindingHead head = {0};
     fill_head(&head, port->binding);
@@ -101,8 +101,9 @@ static void remove_binding(NwfEngine *engine, const char *port) {
 }
 
 static void forget_learned(NwfEngine *engine, NwfEnginePort *port) {
-  if (port->learning)
+  if (port->learning || port->given)
     nwf_learner_remove_port(engine->learner, port->binding->port, TRUE);
+  nwf_learner_set_network(engine->learner, port->binding->port, 0, nwf_engine_now());
 }
 
 /* The file is there before the rules: should the daemon die between the two, the next one binds the port, and a port
@@ -120,20 +121,32 @@ static gboolean bind_port(NwfEngine *engine, NwfEnginePort *port, gboolean keep_
   return FALSE;
 }
 
-/* A port whose document cannot be read is closed until this succeeds, and has a file that says so. */
-static gboolean bind(NwfEngine *engine, NwfBinding *binding, GError **error) {
-  NwfEnginePort *closed = nwf_engine_port(engine, binding->port);
-  if (closed && !closed->unreadable) {
-    g_set_error(error, NWF_ENGINE_ERROR, NWF_ENGINE_ERROR_EXISTS, "binding '%s' already exists", binding->port);
+static gboolean check_port(const NwfEngine *engine, const char *name, GError **error) {
+  const NwfEnginePort *port = nwf_engine_port(engine, name);
+  if (!port || port->unseen)
+    return nwf_link_check_name(name, error);
+  g_set_error(error, NWF_ENGINE_ERROR, NWF_ENGINE_ERROR_EXISTS, "binding '%s' already exists", name);
+  return FALSE;
+}
+
+/* A port that nobody sees is closed until this succeeds. If its document cannot be read, it has a file that says so. */
+static gboolean bind_new(NwfEngine *engine, NwfBinding *binding, GError **error) {
+  nwf_links_catch_up(engine);
+  if (!check_port(engine, binding->port, error)) {
     nwf_binding_free(binding);
     return FALSE;
   }
+  NwfEnginePort *closed = nwf_engine_port(engine, binding->port);
   if (closed)
     g_hash_table_steal(engine->ports, binding->port);
+  const NwfLink *link = nwf_links_by_name(engine->links, binding->port);
   NwfEnginePort *port = g_new0(NwfEnginePort, 1);
   port->binding = binding;
-  if (bind_port(engine, port, closed != NULL, error)) {
+  binding->index = link ? link->index : 0;
+  nwf_links_tell_network(engine, binding->port);
+  if (bind_port(engine, port, closed && closed->unseen == NWF_UNSEEN_UNREADABLE, error)) {
     nwf_engine_port_free(closed);
+    nwf_links_bound(engine, port->binding->port, TRUE);
     return TRUE;
   }
   nwf_engine_port_free(port);
@@ -145,7 +158,7 @@ static gboolean bind(NwfEngine *engine, NwfBinding *binding, GError **error) {
 gboolean nwf_engine_bind(NwfEngine *engine, NwfBinding *binding, GError **error) {
   nwf_engine_lock(engine);
   nwf_engine_warn_begin(engine);
-  gboolean ok = bind(engine, binding, error);
+  gboolean ok = bind_new(engine, binding, error);
   nwf_engine_warn_end(engine);
   nwf_engine_unlock(engine);
   return ok;
@@ -153,19 +166,52 @@ gboolean nwf_engine_bind(NwfEngine *engine, NwfBinding *binding, GError **error)
 
 /* --- unbind --- */
 
+/* libvirt gives a running guest's port another filter by deleting its binding and making a new one: so it stays closed
+ * for a moment. NULL: there is no interface, or there is to be no moment. */
+static NwfEnginePort *closed_for_a_moment(const NwfEngine *engine, const char *name) {
+  if (!engine->config.unbind_grace || !nwf_links_by_name(engine->links, name))
+    return NULL;
+  NwfEnginePort *closed = nwf_closed_new(name, NWF_UNSEEN_UNBOUND);
+  closed->until = nwf_closed_grace(engine);
+  return closed;
+}
+
+static gboolean take_out(NwfEngine *engine, NwfEnginePort *port, GError **error) {
+  port->doomed = TRUE;
+  gboolean ok = install_one(engine, port, error);
+  port->doomed = FALSE;
+  if (ok)
+    g_hash_table_steal(engine->ports, port->binding->port);
+  return ok;
+}
+
+static gboolean exchange(NwfEngine *engine, NwfEnginePort *port, NwfEnginePort *closed, GError **error) {
+  g_hash_table_steal(engine->ports, port->binding->port);
+  g_hash_table_insert(engine->ports, closed->binding->port, closed);
+  if (install_one(engine, closed, error)) {
+    nwf_closed_await(engine, closed);
+    return TRUE;
+  }
+  g_hash_table_remove(engine->ports, closed->binding->port);
+  g_hash_table_insert(engine->ports, port->binding->port, port);
+  return FALSE;
+}
+
 static gboolean unbind(NwfEngine *engine, const char *name, GError **error) {
+  nwf_links_catch_up(engine);
   NwfEnginePort *port = port_or_error(engine, name, error);
   if (!port)
     return FALSE;
-  g_autoptr(GArray) flows = engine->config.keep_flows ? NULL : nwf_flows_of(engine, port);
-  port->doomed = TRUE;
-  if (!install_one(engine, port, error)) {
-    port->doomed = FALSE;
+  g_autoptr(GPtrArray) one = g_ptr_array_new();
+  g_ptr_array_add(one, port);
+  g_autoptr(NwfFlows) flows = engine->config.keep_flows ? NULL : nwf_flows_of(engine, one);
+  NwfEnginePort *closed = closed_for_a_moment(engine, name);
+  if (!(closed ? exchange(engine, port, closed, error) : take_out(engine, port, error)))
     return FALSE;
-  }
   remove_binding(engine, name);
   forget_learned(engine, port);
-  g_hash_table_remove(engine->ports, name);
+  nwf_engine_port_free(port);
+  nwf_links_bound(engine, name, FALSE);
   nwf_flows_cut(engine, g_steal_pointer(&flows));
   return TRUE;
 }

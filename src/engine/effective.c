@@ -16,53 +16,50 @@
 #define LEARNING_ANY "learning-any"
 #define LEARNING_DHCP "learning-dhcp"
 #define LEARNING_DHCP_SERVERS "learning-dhcp-servers"
-#define LEARNING_IPV6 "learning-ipv6" /* where IPv6 addresses are learned, too: beside one of the others */
+/* Where the rest of the binding's filter is in force already: before its rules. */
+#define CLOSED_IPV4_ANY "ipv4-learning-any"
+#define CLOSED_IPV4_DHCP "ipv4-learning-dhcp"
+#define CLOSED_IPV4_DHCP_SERVERS "ipv4-learning-dhcp-servers"
 
-/* The stock driver's rules of these phases, but that of `any` lets no other protocol than the two that teach
- * something out, and ports of DHCP are told apart by direction. */
-#define DHCP_FILTER(name, server)                                                                                      \
-  "<filter name='" name "'>"                                                                                           \
+/* The stock driver's rules of these phases, but ports of DHCP are told apart by direction, and under `any` nothing
+ * passes that names an address of the guest's: the copy of such a frame teaches it, and the next one passes. Else a
+ * guest could use what others have, all the time before it shows an address of its own, and as many frames as it can
+ * send before an answer of ours. What names none is DHCP and the question whether an address is free (RFC 5227). */
+#define DHCP_RULES(server)                                                                                             \
   "<rule action='accept' direction='out'>"                                                                             \
   "<ip srcmacaddr='$MAC' protocol='udp' srcportstart='68' dstportstart='67'/></rule>"                                  \
   "<rule action='accept' direction='in'>"                                                                              \
   "<ip dstmacaddr='$MAC' " server "protocol='udp' srcportstart='67' dstportstart='68'/></rule>"                        \
   "<rule action='accept' direction='in'>"                                                                              \
-  "<ip dstmacaddr='ff:ff:ff:ff:ff:ff' " server "protocol='udp' srcportstart='67' dstportstart='68'/></rule>"           \
-  "<rule action='drop' direction='inout' priority='1000'/></filter>"
-
-/* What DHCPv6 takes: the server must find the client, by its link-local address, which is always known. */
-static const char ipv6_filter[] =
-    "<filter name='" LEARNING_IPV6 "'>"
-    "<rule action='drop' direction='out' priority='-900'><mac match='no' srcmacaddr='$MAC'/></rule>"
-    "<rule action='accept' direction='out' priority='-800'>"
-    "<ipv6 srcipaddr='$IPV6' protocol='udp' srcportstart='546' dstportstart='547'/></rule>"
-    "<rule action='accept' direction='out' priority='-800'>"
-    "<ipv6 srcipaddr='$IPV6' protocol='icmpv6' type='135' typeend='136'/></rule>"
-    "<rule action='accept' direction='in' priority='-800'>"
-    "<ipv6 protocol='udp' srcportstart='547' dstportstart='546'/></rule>"
-    "<rule action='accept' direction='in' priority='-800'>"
-    "<ipv6 protocol='icmpv6' type='134' typeend='136'/></rule></filter>";
+  "<ip dstmacaddr='ff:ff:ff:ff:ff:ff' " server "protocol='udp' srcportstart='67' dstportstart='68'/></rule>"
+#define DHCP_FILTER(name, server)                                                                                      \
+  "<filter name='" name "'>" DHCP_RULES(server) "<rule action='drop' direction='inout' priority='1000'/></filter>"
+#define SERVERS "srcipaddr='$" VARIABLE_SERVER "' "
 
 static const char *const own_filters[] = {
-    ipv6_filter,
     "<filter name='" NWF_OWN_FILTER_CLOSED "'><rule action='drop' direction='inout'/></filter>",
     "<filter name='" LEARNING_ANY "'>"
     "<rule action='drop' direction='out' priority='-1000'><mac match='no' srcmacaddr='$MAC'/></rule>"
-    "<rule action='accept' direction='out'><mac protocolid='ipv4'/></rule>"
-    "<rule action='accept' direction='out'><mac protocolid='arp'/></rule>"
+    "<rule action='accept' direction='out'>"
+    "<ip srcipaddr='0.0.0.0' protocol='udp' srcportstart='68' dstportstart='67'/></rule>"
+    "<rule action='accept' direction='out'>"
+    "<arp opcode='Request' arpsrcmacaddr='$MAC' arpsrcipaddr='0.0.0.0'/></rule>"
     "<rule action='drop' direction='out' priority='1000'/></filter>",
     DHCP_FILTER(LEARNING_DHCP, ""),
-    DHCP_FILTER(LEARNING_DHCP_SERVERS, "srcipaddr='$" VARIABLE_SERVER "' "),
+    DHCP_FILTER(LEARNING_DHCP_SERVERS, SERVERS),
+    "<filter name='" CLOSED_IPV4_ANY "'>"
+    "<rule action='drop' direction='out'><ip match='no' srcipaddr='0.0.0.0'/></rule>" DHCP_RULES(
+        "") "<rule action='accept' direction='out'>"
+            "<arp srcmacaddr='$MAC' opcode='Request' arpsrcmacaddr='$MAC' arpsrcipaddr='0.0.0.0'/></rule>"
+            "<rule action='accept' direction='in'><arp/></rule></filter>",
+    "<filter name='" CLOSED_IPV4_DHCP "'>" DHCP_RULES("") "</filter>",
+    "<filter name='" CLOSED_IPV4_DHCP_SERVERS "'>" DHCP_RULES(SERVERS) "</filter>",
 };
 
-#define WITH_IPV6(name) name "-ipv6"
-
-/* The filter of a phase with that of IPv6 before it. */
-static void add_ipv6_variant(NwfEngine *engine, const char *name, const char *variant) {
-  NwfFilter *filter = nwf_filter_new(variant);
-  nwf_filter_add_reference(filter, nwf_filter_ref_new(LEARNING_IPV6));
-  nwf_filter_add_reference(filter, nwf_filter_ref_new(name));
-  nwf_filter_store_put(engine->own, filter);
+/* Before all rules that a document can have, and the chains among them. */
+static void put_first(NwfFilter *filter) {
+  for (guint i = 0; i < filter->entries->len; i++)
+    g_array_index(filter->entries, NwfEntry, i).rule->priority = NWF_PRIORITY_MIN - 1;
 }
 
 gboolean nwf_effective_init(NwfEngine *engine, GError **error) {
@@ -70,11 +67,10 @@ gboolean nwf_effective_init(NwfEngine *engine, GError **error) {
     NwfFilter *filter = nwf_filter_parse(own_filters[i], strlen(own_filters[i]), NULL, error);
     if (!filter)
       return FALSE;
+    if (g_str_has_prefix(filter->name, "ipv4-"))
+      put_first(filter);
     nwf_filter_store_put(engine->own, filter);
   }
-  add_ipv6_variant(engine, LEARNING_ANY, WITH_IPV6(LEARNING_ANY));
-  add_ipv6_variant(engine, LEARNING_DHCP, WITH_IPV6(LEARNING_DHCP));
-  add_ipv6_variant(engine, LEARNING_DHCP_SERVERS, WITH_IPV6(LEARNING_DHCP_SERVERS));
   return TRUE;
 }
 
@@ -187,13 +183,33 @@ static gboolean add_values(NwfBinding *effective, const GArray *addresses, gbool
   return values->len > 0;
 }
 
-/* The filter that holds while no IPv4 address is known. */
-static const char *phase_filter(const NwfEngine *engine, const char *port, const NwfLearnPort *learn, gboolean ipv6) {
+static const char *by_phase(const NwfEngine *engine, const char *port, const NwfLearnPort *learn, const char *any,
+                            const char *dhcp, const char *dhcp_servers) {
   if (nwf_learner_phase(engine->learner, port) == NWF_LEARN_ANY)
-    return ipv6 ? WITH_IPV6(LEARNING_ANY) : LEARNING_ANY;
-  if (learn->dhcp_servers)
-    return ipv6 ? WITH_IPV6(LEARNING_DHCP_SERVERS) : LEARNING_DHCP_SERVERS;
-  return ipv6 ? WITH_IPV6(LEARNING_DHCP) : LEARNING_DHCP;
+    return any;
+  return learn->dhcp_servers ? dhcp_servers : dhcp;
+}
+
+/* Whether the filter would want the variable if nobody gave it. */
+static gboolean filter_names(const NwfEngine *engine, const NwfBinding *binding, const char *variable) {
+  g_autoptr(NwfBinding) without = nwf_binding_copy(binding);
+  nwf_parameters_set(without->parameters, variable, NULL);
+  g_autoptr(GPtrArray) missing = nwf_missing_variables(engine->filters, without, NULL);
+  return missing && g_ptr_array_find_with_equal_func(missing, variable, g_str_equal, NULL);
+}
+
+/* A filter of both families is in force for the one that has an address, and the other one is closed but for what
+ * teaches it one. FALSE: it is not a filter of both, or has rules of the first that want an address of the second. */
+static gboolean close_family(const NwfEngine *engine, const NwfLearnPort *learn, NwfBinding *effective, gboolean ipv4) {
+  const char *port = effective->port;
+  if (!filter_names(engine, effective, ipv4 ? "IPV6" : "IP"))
+    return FALSE;
+  effective->closed = ipv4 ? NWF_FAMILY_IPV4 : NWF_FAMILY_IPV6;
+  if (ipv4)
+    effective->before = nwf_filter_store_get(
+        engine->own, by_phase(engine, port, learn, CLOSED_IPV4_ANY, CLOSED_IPV4_DHCP, CLOSED_IPV4_DHCP_SERVERS));
+  g_autoptr(GPtrArray) missing = nwf_missing_variables(engine->filters, effective, NULL);
+  return missing && missing->len == 0;
 }
 
 static NwfBinding *learning_binding(NwfEngine *engine, const NwfEnginePort *port, const NwfLearnPort *learn,
@@ -202,12 +218,15 @@ static NwfBinding *learning_binding(NwfEngine *engine, const NwfEnginePort *port
   NwfBinding *effective = nwf_binding_copy(binding);
   g_autoptr(GArray) addresses = nwf_learner_addresses(engine->learner, binding->port);
   effective->watch = nwf_learner_watch(engine->learner, binding->port);
-  gboolean ipv6 = learn->ipv6 && add_values(effective, addresses, TRUE);
-  gboolean known = (!learn->ipv4 || add_values(effective, addresses, FALSE)) && (!learn->ipv6 || ipv6);
-  if (known)
+  gboolean ipv4 = !learn->ipv4 || add_values(effective, addresses, FALSE);
+  gboolean ipv6 = !learn->ipv6 || add_values(effective, addresses, TRUE);
+  if ((ipv4 && ipv6) || (ipv4 != ipv6 && close_family(engine, learn, effective, ipv6)))
     return effective;
+  effective->closed = 0;
+  effective->before = NULL;
   g_free(effective->filter);
-  effective->filter = g_strdup(phase_filter(engine, binding->port, learn, ipv6));
+  effective->filter =
+      g_strdup(by_phase(engine, binding->port, learn, LEARNING_ANY, LEARNING_DHCP, LEARNING_DHCP_SERVERS));
   *own_filter = TRUE;
   return effective;
 }
@@ -226,9 +245,9 @@ NwfBinding *nwf_effective_binding(NwfEngine *engine, NwfEnginePort *port, gboole
   const NwfBinding *binding = port->binding;
   NwfLearnPort learn = {0};
   gboolean none;
-  *own_filter = port->unreadable;
+  *own_filter = port->unseen != NWF_UNSEEN_NOT;
   port->next_learning = FALSE;
-  if (port->unreadable)
+  if (port->unseen)
     return nwf_effective_closed(port);
   g_autoptr(GPtrArray) missing = nwf_missing_variables(engine->filters, binding, error);
   if (!missing)

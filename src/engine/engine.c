@@ -127,7 +127,12 @@ static gboolean start_kernel(NwfEngine *engine, GError **error) {
     return FALSE;
   engine->owned = nwf_kernel_own(engine->kernel);
   engine->learner = nwf_learner_new(&learn, nwf_engine_now());
+  engine->links = nwf_links_open(error);
+  if (!engine->links)
+    return FALSE;
   nwf_load_bindings(engine);
+  nwf_links_find_renamed(engine);
+  nwf_links_tell_networks(engine);
   if (!nwf_install_all(engine, FALSE, error))
     return FALSE;
   remove_stock(engine);
@@ -186,6 +191,7 @@ void nwf_engine_free(NwfEngine *engine) {
   nwf_events_stop(engine);
   nwf_flows_stop(engine);
   g_clear_pointer(&engine->learner, nwf_learner_free);
+  g_clear_pointer(&engine->links, nwf_links_close);
   g_clear_pointer(&engine->kernel, nwf_kernel_close);
   g_clear_pointer(&engine->table, nwf_ruleset_free);
   g_clear_pointer(&engine->ports, g_hash_table_unref);
@@ -239,6 +245,7 @@ void nwf_engine_port_free(NwfEnginePort *port) {
   nwf_binding_free(port->binding);
   nwf_binding_free(port->effective);
   nwf_binding_free(port->next);
+  g_free(port->stands_for);
   g_free(port);
 }
 

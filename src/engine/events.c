@@ -101,7 +101,23 @@ static gboolean dispatch_timer(GSource *source, GSourceFunc callback, gpointer d
 
 static GSourceFuncs timer_functions = {.dispatch = dispatch_timer};
 
+static gboolean on_closed(gpointer data) {
+  NwfEngine *engine = data;
+  nwf_engine_lock(engine);
+  nwf_closed_expire(engine);
+  nwf_engine_unlock(engine);
+  return G_SOURCE_CONTINUE;
+}
+
 /* --- what others do --- */
+
+static gboolean on_links(gint fd, GIOCondition condition, gpointer data) {
+  NwfEngine *engine = data;
+  nwf_engine_lock(engine);
+  nwf_links_catch_up(engine);
+  nwf_engine_unlock(engine);
+  return G_SOURCE_CONTINUE;
+}
 
 static gboolean on_watch(gint fd, GIOCondition condition, gpointer data) {
   NwfEngine *engine = data;
@@ -123,10 +139,24 @@ static gboolean on_watch(gint fd, GIOCondition condition, gpointer data) {
 
 /* --- the thread --- */
 
-static void attach_fd(NwfEngine *engine, int fd, GUnixFDSourceFunc callback) {
+static void attach_fd(NwfEngine *engine, int fd, int priority, GUnixFDSourceFunc callback) {
   g_autoptr(GSource) source = g_unix_fd_source_new(fd, G_IO_IN);
+  g_source_set_priority(source, priority);
   g_source_set_callback(source, G_SOURCE_FUNC(callback), engine, NULL);
   g_source_attach(source, engine->events.context);
+}
+
+static GSource *add_timer(NwfEngine *engine, GSourceFunc callback) {
+  GSource *timer = g_source_new(&timer_functions, sizeof(GSource));
+  g_source_set_callback(timer, callback, engine, NULL);
+  g_source_attach(timer, engine->events.context);
+  return timer;
+}
+
+static void drop_timer(GSource **timer) {
+  if (*timer)
+    g_source_destroy(*timer);
+  g_clear_pointer(timer, g_source_unref);
 }
 
 static gpointer serve(gpointer data) {
@@ -152,14 +182,14 @@ gboolean nwf_events_start(NwfEngine *engine, GError **error) {
                    reason->message);
   events->context = g_main_context_new();
   events->loop = g_main_loop_new(events->context, FALSE);
-  events->expiry = g_source_new(&timer_functions, sizeof(GSource));
-  g_source_set_callback(events->expiry, on_expiry, engine, NULL);
-  g_source_attach(events->expiry, events->context);
+  events->expiry = add_timer(engine, on_expiry);
+  events->closed = add_timer(engine, on_closed);
   nwf_events_rearm(engine);
+  attach_fd(engine, nwf_links_fd(engine->links), G_PRIORITY_HIGH, on_links); /* an interface may be open until then */
   if (events->watch)
-    attach_fd(engine, nwf_kernel_watch_fd(events->watch), on_watch);
+    attach_fd(engine, nwf_kernel_watch_fd(events->watch), G_PRIORITY_HIGH, on_watch);
   if (events->nflog)
-    attach_fd(engine, nwf_nflog_fd(events->nflog), on_frames);
+    attach_fd(engine, nwf_nflog_fd(events->nflog), G_PRIORITY_DEFAULT, on_frames);
   events->thread = g_thread_new("nwfilter-nft", serve, engine);
   return TRUE;
 }
@@ -178,9 +208,8 @@ void nwf_events_stop(NwfEngine *engine) {
     g_source_attach(source, events->context);
     g_thread_join(g_steal_pointer(&events->thread));
   }
-  if (events->expiry)
-    g_source_destroy(events->expiry);
-  g_clear_pointer(&events->expiry, g_source_unref);
+  drop_timer(&events->expiry);
+  drop_timer(&events->closed);
   g_clear_pointer(&events->loop, g_main_loop_unref);
   g_clear_pointer(&events->context, g_main_context_unref);
   g_clear_pointer(&events->nflog, nwf_nflog_close);

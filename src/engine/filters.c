@@ -108,7 +108,7 @@ static GPtrArray *ports_reaching(const NwfEngine *engine, const char *name, gboo
   GPtrArray *ports = g_ptr_array_new();
   for (guint i = 0; i < all->len; i++) {
     NwfEnginePort *port = g_ptr_array_index(all, i);
-    if ((!port->unreadable && reaches(engine, port->binding->filter, name, seen)) || (failed && port->failed))
+    if ((!port->unseen && reaches(engine, port->binding->filter, name, seen)) || (failed && port->failed))
       g_ptr_array_add(ports, port);
   }
   return ports;
@@ -146,22 +146,6 @@ static void restore(NwfEngine *engine, const char *name, NwfFilter *old) {
     nwf_filter_store_put(engine->filters, old);
 }
 
-static GArray *flows_of_ports(const NwfEngine *engine, const GPtrArray *ports) {
-  GArray *all = NULL;
-  for (guint i = 0; engine->config.cut_flows_on_redefine && i < ports->len; i++) {
-    GArray *flows = nwf_flows_of(engine, g_ptr_array_index(ports, i));
-    if (!flows)
-      continue;
-    if (all) {
-      g_array_append_vals(all, flows->data, flows->len);
-      g_array_unref(flows);
-    } else {
-      all = flows;
-    }
-  }
-  return all;
-}
-
 /* The new filter stands in the store. First the file is written beside the old one, then the kernel has its say, and
  * then the file takes its name: whichever fails, the others are put back. */
 static gboolean install_filter(NwfEngine *engine, const NwfFilter *filter, NwfFilter *old, GError **error) {
@@ -172,7 +156,7 @@ static gboolean install_filter(NwfEngine *engine, const NwfFilter *filter, NwfFi
   if (!temporary)
     return FALSE;
   g_autoptr(GPtrArray) ports = ports_reaching(engine, name, TRUE);
-  g_autoptr(GArray) flows = flows_of_ports(engine, ports);
+  g_autoptr(NwfFlows) flows = engine->config.cut_flows_on_redefine ? nwf_flows_of(engine, ports) : NULL;
   if (ports->len && !nwf_install_ports(engine, ports, TRUE, error)) {
     nwf_storage_discard(temporary);
     return FALSE;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /* Bringing ports into the table and the table into the kernel, whole or not at all. */
 #include "engine/internal.h"
+#include "ruleset/closing.h"
 
 /* --- one port into an edit --- */
 
@@ -9,6 +10,15 @@ static void forget_next(const GPtrArray *ports) {
     NwfEnginePort *port = g_ptr_array_index(ports, i);
     g_clear_pointer(&port->next, nwf_binding_free);
   }
+}
+
+/* Other ports may have learned what this one is given. */
+static void tell_given(NwfEngine *engine, NwfEnginePort *port) {
+  if (port->given)
+    return;
+  nwf_learner_set_given(engine->learner, port->binding, nwf_engine_now());
+  port->given = TRUE;
+  nwf_events_rearm(engine);
 }
 
 static void take_next(NwfEngine *engine, const GPtrArray *ports) {
@@ -23,6 +33,7 @@ static void take_next(NwfEngine *engine, const GPtrArray *ports) {
     port->effective = g_steal_pointer(&port->next);
     port->own_filter = port->next_own_filter;
     port->failed = port->next_failed;
+    tell_given(engine, port);
   }
 }
 
@@ -136,8 +147,14 @@ static gboolean send_to_known(NwfEngine *engine, const GArray *changes) {
   return TRUE;
 }
 
+/* Changes that a frame could see half of take two commits, for which the table before them is needed as well. */
+static gboolean is_torn(const GArray *changes) {
+  g_autoptr(GHashTable) torn = nwf_changes_torn_ports(changes);
+  return torn != NULL;
+}
+
 static gboolean send_changes(NwfEngine *engine, const GArray *changes, GError **error) {
-  return changes->len == 0 || send_to_known(engine, changes) || send_table(engine, NULL, error);
+  return changes->len == 0 || (!is_torn(changes) && send_to_known(engine, changes)) || send_table(engine, NULL, error);
 }
 
 static gboolean try_ports(NwfEngine *engine, const GPtrArray *ports, gboolean strict, gboolean *again, GError **error) {
@@ -189,7 +206,8 @@ static gboolean send_all(NwfEngine *engine, const NwfRuleset *want, GError **err
     return send_whole(engine, want, NULL, error);
   nwf_ruleset_sort(engine->table);
   g_autoptr(GArray) changes = nwf_ruleset_diff(engine->table, want);
-  return changes->len == 0 || send_to_known(engine, changes) || send_whole(engine, want, NULL, error);
+  return changes->len == 0 || (!is_torn(changes) && send_to_known(engine, changes)) ||
+         send_whole(engine, want, NULL, error);
 }
 
 static gboolean try_all(NwfEngine *engine, const GPtrArray *ports, gboolean strict, gboolean *again, GError **error) {

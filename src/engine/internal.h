@@ -6,6 +6,7 @@
 
 #include "engine/engine.h"
 #include "kernel/kernel.h"
+#include "kernel/links.h"
 #include "kernel/nflog.h"
 #include "kernel/watch.h"
 #include "learn/learn.h"
@@ -15,6 +16,14 @@
 /* Edits leave memory behind in a ruleset; after so many ports' worth of them it is compiled anew. Ours. */
 #define NWF_EDITS_MAX 1024
 
+/** Why nobody sees a port but the kernel, where it is closed. */
+typedef enum {
+  NWF_UNSEEN_NOT,        /* it has a binding, which everybody sees */
+  NWF_UNSEEN_UNREADABLE, /* its document is bad */
+  NWF_UNSEEN_UNBOUND,    /* its binding has just gone, and maybe another one is to follow */
+  NWF_UNSEEN_RENAMED,    /* it is what a bound interface is called now */
+} NwfUnseen;
+
 /** A bound port. */
 typedef struct {
   NwfBinding *binding;   /* as its document says */
@@ -23,9 +32,13 @@ typedef struct {
   gboolean failed;       /* it cannot be compiled, and is closed */
   gboolean learning;     /* the learner knows it */
   gboolean learn_ipv4, learn_ipv6;
-  gboolean unreadable; /* its document is bad; nobody sees it but the kernel, where it is closed */
-  gboolean closing;    /* to be closed, whatever its binding says */
-  gboolean doomed;     /* about to be unbound */
+  gboolean given;   /* the learner knows what addresses the binding gives */
+  gboolean closing; /* to be closed, whatever its binding says */
+  gboolean doomed;  /* about to be unbound */
+  NwfUnseen unseen;
+  char *stands_for; /* NWF_UNSEEN_RENAMED: the name that was bound ... */
+  guint index;      /* ... of the interface with this index */
+  gint64 until;     /* where unseen: closed until then, by the monotonic clock; 0: no end */
   /* what some of the above are to be once the kernel has taken it */
   NwfBinding *next;
   gboolean next_own_filter, next_failed, next_learning;
@@ -37,6 +50,8 @@ typedef struct {
   GMainContext *context;
   GMainLoop *loop;
   GSource *expiry;
+  GSource *closed;     /* when ports are no longer to be closed ... */
+  gint64 closed_until; /* ... by the monotonic clock; 0: none is waiting */
   NwfKernelWatch *watch;
   NwfNflog *nflog;
   struct NwfFirewalld *firewalld;
@@ -61,6 +76,8 @@ struct NwfEngine {
   guint edits;        /* ports edited in it since it was compiled */
   GHashTable *warned; /* what was warned of since nwf_engine_warn_begin; NULL: nothing is warned of */
 
+  NwfLinks *links;
+  gboolean renamed; /* a name stands for another one, or did */
   NwfLearner *learner;
   struct NwfCutter *cutter; /* from the first flows to cut on; or NULL */
   NwfEvents events;
@@ -108,6 +125,32 @@ gboolean nwf_install_all(NwfEngine *engine, gboolean strict, GError **error);
 /** Makes the kernel hold engine->table. */
 gboolean nwf_install_verify(NwfEngine *engine, guint *changes, GError **error);
 
+/* closed.c: ports that nobody sees */
+NwfEnginePort *nwf_closed_new(const char *name, NwfUnseen why);
+/** Takes the port out when it is installed the next time; adds it to @ports. */
+void nwf_closed_doom(NwfEnginePort *port, GPtrArray *ports);
+/** Installs @ports, of which those that are doomed are freed. What the kernel refuses is tried again. */
+void nwf_closed_settle(NwfEngine *engine, const GPtrArray *ports);
+/** It, whose time has been set, is to be taken out then. */
+void nwf_closed_await(NwfEngine *engine, const NwfEnginePort *port);
+/** When the first of them is due, on the engine's thread. */
+void nwf_closed_expire(NwfEngine *engine);
+/** The end of the grace of a port that is unbound now. */
+gint64 nwf_closed_grace(const NwfEngine *engine);
+
+/* links.c */
+/** Takes up what has become of interfaces since the last time: who needs to know what is so now calls it first. */
+void nwf_links_catch_up(NwfEngine *engine);
+/** Whether there is nothing that @binding is about: neither an interface of that name nor the one that had it. */
+gboolean nwf_links_is_gone(const NwfEngine *engine, const NwfBinding *binding);
+/** Closes the other names of interfaces that bindings are about, in memory; what is loaded is installed after it. */
+void nwf_links_find_renamed(NwfEngine *engine);
+/** Tells the learner which bridge a port is on, or all ports. Addresses may end by that. */
+void nwf_links_tell_network(NwfEngine *engine, const char *port);
+void nwf_links_tell_networks(NwfEngine *engine);
+/** @name is bound anew, or no longer: so are names that stand for it, the latter after the grace. */
+void nwf_links_bound(NwfEngine *engine, const char *name, gboolean bound);
+
 /* storage.c: no lock wanted, files only */
 gboolean nwf_storage_make_directory(const char *path, GError **error);
 /** Temporary file, fsync; nwf_storage_commit renames it. */
@@ -130,10 +173,13 @@ void nwf_load_index(NwfEngine *engine);
 
 /* flows.c */
 typedef struct NwfCutter NwfCutter;
-/** Remembers which addresses the port has, to cut their flows later (NULL: none, or not wanted). */
-GArray *nwf_flows_of(const NwfEngine *engine, const NwfEnginePort *port);
-/** Cuts them, sooner or later, on a thread of its own; takes @addresses, which may be NULL. */
-void nwf_flows_cut(NwfEngine *engine, GArray *addresses);
+typedef struct NwfFlows NwfFlows;
+/** Remembers whose connections are to be cut when @ports (of NwfEnginePort *) have lost their present rules; NULL:
+ * nobody's. */
+NwfFlows *nwf_flows_of(const NwfEngine *engine, const GPtrArray *ports);
+void nwf_flows_free(NwfFlows *flows);
+/** Cuts them, sooner or later, on a thread of its own; takes @flows, which may be NULL. */
+void nwf_flows_cut(NwfEngine *engine, NwfFlows *flows);
 /** Waits until all are cut; without the lock. */
 void nwf_flows_stop(NwfEngine *engine);
 
@@ -147,3 +193,5 @@ void nwf_events_rearm(NwfEngine *engine);
 typedef struct NwfFirewalld NwfFirewalld;
 NwfFirewalld *nwf_firewalld_new(NwfEngine *engine, GMainContext *context);
 void nwf_firewalld_free(NwfFirewalld *firewalld);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(NwfFlows, nwf_flows_free)

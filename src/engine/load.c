@@ -4,7 +4,6 @@
 
 #include <nwfilter-nft/xml.h>
 
-#include <errno.h>
 #include <net/if.h>
 #include <string.h>
 
@@ -127,23 +126,14 @@ static void drop_binding(NwfEngine *engine, const char *path, const char *port) 
     nwf_engine_say(engine, NWF_LOG_WARNING, "%s", error->message);
 }
 
-static void add_port(NwfEngine *engine, NwfBinding *binding, gboolean unreadable) {
-  NwfEnginePort *port = g_new0(NwfEnginePort, 1);
-  port->binding = binding;
-  port->unreadable = unreadable;
-  g_hash_table_insert(engine->ports, binding->port, port);
-}
-
 /* That the port is bound is known from the file's name: it stays closed until somebody binds it anew. */
 static void close_unreadable(NwfEngine *engine, const char *file) {
   g_autofree char *name = g_strndup(file, strlen(file) - strlen(".xml"));
   if (!nwf_port_name_valid(name) || if_nametoindex(name) == 0)
     return;
-  NwfBinding *binding = nwf_binding_new();
-  binding->port = g_steal_pointer(&name);
-  binding->filter = g_strdup(NWF_OWN_FILTER_CLOSED);
-  nwf_engine_say(engine, NWF_LOG_ERROR, "port %s is closed, since its binding cannot be read", binding->port);
-  add_port(engine, binding, TRUE);
+  NwfEnginePort *port = nwf_closed_new(name, NWF_UNSEEN_UNREADABLE);
+  nwf_engine_say(engine, NWF_LOG_ERROR, "port %s is closed, since its binding cannot be read", name);
+  g_hash_table_insert(engine->ports, port->binding->port, port);
 }
 
 static void load_binding(NwfEngine *engine, const char *file) {
@@ -155,10 +145,12 @@ static void load_binding(NwfEngine *engine, const char *file) {
     close_unreadable(engine, file);
   } else if (!name_matches(engine, path, file, binding->port)) {
     close_unreadable(engine, file);
-  } else if (if_nametoindex(binding->port) == 0 && errno == ENODEV) {
+  } else if (nwf_links_is_gone(engine, binding)) {
     drop_binding(engine, path, binding->port);
   } else {
-    add_port(engine, g_steal_pointer(&binding), FALSE);
+    NwfEnginePort *port = g_new0(NwfEnginePort, 1);
+    port->binding = g_steal_pointer(&binding);
+    g_hash_table_insert(engine->ports, port->binding->port, port);
   }
 }
 

@@ -129,6 +129,8 @@ char *nwf_storage_binding_text(const NwfBinding *binding) {
   g_autofree char *body = nwf_binding_format(binding);
   g_autoptr(GString) text = g_string_new("<filterbindingstatus>\n");
   append_indented(text, body);
+  if (binding->index)
+    g_string_append_printf(text, "  <interface index='%u'/>\n", binding->index);
   g_string_append(text, "</filterbindingstatus>\n");
   return with_header("nwfilter-binding-create", binding->port, text->str);
 }

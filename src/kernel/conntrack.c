@@ -30,9 +30,9 @@ typedef struct {
 } Entry;
 
 typedef struct {
-  GHashTable *addresses; /* of NwfFlowAddress */
-  GArray *entries;       /* of Entry */
-  gboolean strangers;    /* some came that have none of the addresses: the kernel does not filter */
+  GHashTable *addresses, *spared; /* of NwfFlowAddress */
+  GArray *entries;                /* of Entry */
+  gboolean strangers;             /* some came that have none of the addresses: the kernel does not filter */
 } Search;
 
 /* --- addresses --- */
@@ -42,7 +42,7 @@ static gsize address_size(const NwfFlowAddress *address) {
   return address->ipv6 ? 16 : 4;
 }
 
-static guint address_hash(gconstpointer data) {
+guint nwf_flow_address_hash(gconstpointer data) {
   const NwfFlowAddress *address = data;
   guint32 hash = 2166136261u;
   for (gsize i = 0; i < address_size(address); i++)
@@ -50,7 +50,7 @@ static guint address_hash(gconstpointer data) {
   return hash;
 }
 
-static gboolean address_equal(gconstpointer a, gconstpointer b) {
+gboolean nwf_flow_address_equal(gconstpointer a, gconstpointer b) {
   const NwfFlowAddress *x = a, *y = b;
   return !x->ipv6 == !y->ipv6 && memcmp(x->address, y->address, address_size(x)) == 0;
 }
@@ -82,18 +82,22 @@ static void keep(Entry *entry, const struct nlattr *attr) {
 static int take_entry(const struct nlmsghdr *message, void *data) {
   Search *search = data;
   NwfAttrs attrs;
-  NwfFlowAddress source;
+  NwfFlowAddress from = {0}, to = {0};
   if (message->nlmsg_type != (NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_NEW) ||
       message->nlmsg_len < NLMSG_LENGTH(sizeof(struct nfgenmsg)))
     return MNL_CB_OK;
   nwf_attrs_message(message, CTA_ZONE, &attrs);
   const struct nlattr *original = attrs.attr[CTA_TUPLE_ORIG], *reply = attrs.attr[CTA_TUPLE_REPLY];
-  gboolean wanted = (tuple_source(original, &source) && g_hash_table_contains(search->addresses, &source)) ||
-                    (tuple_source(reply, &source) && g_hash_table_contains(search->addresses, &source));
-  if (!wanted || !attrs.attr[CTA_ID]) {
+  gboolean known = tuple_source(original, &from) && tuple_source(reply, &to);
+  gboolean is_from = known && g_hash_table_contains(search->addresses, &from);
+  gboolean is_to = known && g_hash_table_contains(search->addresses, &to);
+  if ((!is_from && !is_to) || !attrs.attr[CTA_ID]) {
     search->strangers = TRUE;
     return MNL_CB_OK;
   }
+  if ((!is_from || g_hash_table_contains(search->spared, &to)) &&
+      (!is_to || g_hash_table_contains(search->spared, &from)))
+    return MNL_CB_OK;
   Entry entry = {.family = ((const struct nfgenmsg *)mnl_nlmsg_get_payload(message))->nfgen_family};
   keep(&entry, original);
   keep(&entry, attrs.attr[CTA_ID]);
@@ -204,22 +208,28 @@ static gboolean cut_found(NwfKernel *kernel, const NwfFlowAddress *addresses, gu
   return delete_entries(kernel, search->entries, cut, code);
 }
 
-gboolean nwf_conntrack_cut(const NwfFlowAddress *addresses, guint n_addresses, guint *cut, GError **error) {
+static GHashTable *table_of(const NwfFlowAddress *addresses, guint n) {
+  GHashTable *table = g_hash_table_new(nwf_flow_address_hash, nwf_flow_address_equal);
+  for (guint i = 0; i < n; i++)
+    g_hash_table_add(table, (gpointer)&addresses[i]);
+  return table;
+}
+
+gboolean nwf_conntrack_cut(const NwfConntrackCut *cut, guint *count, GError **error) {
   guint ignored;
   int code = 0;
-  cut = cut ? cut : &ignored;
-  *cut = 0;
-  if (!n_addresses || nothing_is_tracked())
+  count = count ? count : &ignored;
+  *count = 0;
+  if (!cut->n_addresses || nothing_is_tracked())
     return TRUE;
   g_autoptr(NwfKernel) kernel = nwf_kernel_open(error);
   if (!kernel)
     return FALSE;
-  g_autoptr(GHashTable) wanted = g_hash_table_new(address_hash, address_equal);
+  g_autoptr(GHashTable) wanted = table_of(cut->addresses, cut->n_addresses);
+  g_autoptr(GHashTable) spared = table_of(cut->spared, cut->n_spared);
   g_autoptr(GArray) entries = g_array_new(FALSE, FALSE, sizeof(Entry));
-  for (guint i = 0; i < n_addresses; i++)
-    g_hash_table_add(wanted, (gpointer)&addresses[i]);
-  Search search = {.addresses = wanted, .entries = entries};
-  if (cut_found(kernel, addresses, n_addresses, &search, cut, &code))
+  Search search = {.addresses = wanted, .spared = spared, .entries = entries};
+  if (cut_found(kernel, cut->addresses, cut->n_addresses, &search, count, &code))
     return TRUE;
   nwf_kernel_error(error, code, "cannot delete connection tracking entries");
   return FALSE;

@@ -45,6 +45,9 @@ static gboolean decode_hook(const struct nlattr *nest, NwfHook *hook, int *prior
   case NF_INET_PRE_ROUTING:
     *hook = NWF_HOOK_PREROUTING;
     return TRUE;
+  case NF_INET_LOCAL_IN:
+    *hook = NWF_HOOK_INPUT;
+    return TRUE;
   case NF_INET_FORWARD:
     *hook = NWF_HOOK_FORWARD;
     return TRUE;
@@ -73,7 +76,7 @@ static void decode_chain(NwfDecoder *decoder, const struct nlmsghdr *message) {
   if (nest)
     ours = ours && decode_hook(nest, &hook, &priority) &&
            g_strcmp0(nwf_attr_text(attrs.attr[NFTA_CHAIN_TYPE]), "filter") == 0 &&
-           nwf_attr_u32(attrs.attr[NFTA_CHAIN_POLICY], NF_ACCEPT) == NF_ACCEPT;
+           nwf_attr_u32(attrs.attr[NFTA_CHAIN_POLICY], NF_ACCEPT) == NF_DROP;
   if (!ours)
     decoder->ruleset->foreign = TRUE;
   nwf_ruleset_add_chain(decoder->ruleset, name, hook, priority);

@@ -17,18 +17,31 @@ void nwf_encode_table(NwfBatch *batch, gboolean add, guint change) {
   nwf_batch_end(batch, message);
 }
 
-static void put_hook(struct nlmsghdr *message, const NwfChain *chain) {
+/** The kernel sends frames through a new base chain at once, but sees its rules after the commit. So that it loses
+ * none in between, its policy is accept until then: what is in force by this batch only was not in force before.
+ * Where another table goes, which was, nothing passes meanwhile. */
+static void put_hook(const NwfBatch *batch, struct nlmsghdr *message, const NwfChain *chain) {
   static const guint32 hooks[] = {
       [NWF_HOOK_PREROUTING] = NF_INET_PRE_ROUTING, /* the bridge family's hooks have the numbers of IP's */
+      [NWF_HOOK_INPUT] = NF_INET_LOCAL_IN,
       [NWF_HOOK_FORWARD] = NF_INET_FORWARD,
       [NWF_HOOK_POSTROUTING] = NF_INET_POST_ROUTING,
   };
   mnl_attr_put_strz(message, NFTA_CHAIN_TYPE, "filter");
-  put_u32(message, NFTA_CHAIN_POLICY, NF_ACCEPT);
+  put_u32(message, NFTA_CHAIN_POLICY, batch->replaces ? NF_DROP : NF_ACCEPT);
   struct nlattr *hook = mnl_attr_nest_start(message, NFTA_CHAIN_HOOK);
   put_u32(message, NFTA_HOOK_HOOKNUM, hooks[chain->hook]);
   put_u32(message, NFTA_HOOK_PRIORITY, (guint32)chain->priority);
   mnl_attr_nest_end(message, hook);
+}
+
+/** Of a base chain that is there; takes effect with the commit. */
+static void encode_policy(NwfBatch *batch, const NwfChain *chain, guint32 policy, guint change) {
+  struct nlmsghdr *message = nwf_batch_begin(batch, NFT_MSG_NEWCHAIN, 0, change, 0);
+  mnl_attr_put_strz(message, NFTA_CHAIN_TABLE, NWF_TABLE);
+  mnl_attr_put_strz(message, NFTA_CHAIN_NAME, chain->name);
+  put_u32(message, NFTA_CHAIN_POLICY, policy);
+  nwf_batch_end(batch, message);
 }
 
 static void encode_chain(NwfBatch *batch, const NwfChain *chain, gboolean add, guint change) {
@@ -37,8 +50,10 @@ static void encode_chain(NwfBatch *batch, const NwfChain *chain, gboolean add, g
   mnl_attr_put_strz(message, NFTA_CHAIN_TABLE, NWF_TABLE);
   mnl_attr_put_strz(message, NFTA_CHAIN_NAME, chain->name);
   if (add && chain->hook != NWF_HOOK_NONE)
-    put_hook(message, chain);
+    put_hook(batch, message, chain);
   nwf_batch_end(batch, message);
+  if (add && chain->hook != NWF_HOOK_NONE && !batch->replaces)
+    encode_policy(batch, chain, NF_DROP, change);
 }
 
 /** Without a handle this deletes all rules of the chain. */
@@ -90,7 +105,18 @@ static guint encode_element_run(NwfBatch *batch, const GArray *changes, guint fi
   return n;
 }
 
+/** A base chain that goes has lost its rules when the kernel takes it out of the way of frames. */
+static void open_going(NwfBatch *batch, const GArray *changes) {
+  for (guint i = 0; i < changes->len; i++) {
+    const NwfChange *change = &g_array_index(changes, NwfChange, i);
+    if (change->kind == NWF_CHANGE_DELETE_CHAIN && change->chain->hook != NWF_HOOK_NONE)
+      encode_policy(batch, change->chain, NF_ACCEPT, i);
+  }
+}
+
 gboolean nwf_encode_changes(NwfBatch *batch, const GArray *changes, GError **error) {
+  batch->replaces = changes->len && g_array_index(changes, NwfChange, 0).kind == NWF_CHANGE_DELETE_TABLE;
+  open_going(batch, changes);
   for (guint i = 0; i < changes->len;) {
     const NwfChange *change = &g_array_index(changes, NwfChange, i);
     guint done = 1;

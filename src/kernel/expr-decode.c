@@ -19,7 +19,7 @@ typedef struct {
     guint unit;
   } loads[NWF_KEY_PARTS];
   guint n_loads;
-  guint8 option; /* kind of a TCP option */
+  guint8 option; /* kind of a TCP option or an extension header */
   NwfTest test;  /* masks and the lower bound so far */
   gboolean has_low;
 } Reader;
@@ -107,15 +107,18 @@ static gboolean read_ct(Reader *reader, const NwfAttrs *attrs) {
 
 static gboolean read_exthdr(Reader *reader, const NwfAttrs *attrs) {
   const struct nlattr *type = attrs->attr[NFTA_EXTHDR_TYPE];
+  guint32 op = nwf_attr_u32(attrs->attr[NFTA_EXTHDR_OP], G_MAXUINT32);
   if (!type || mnl_attr_get_payload_len(type) != 1 || attrs->attr[NFTA_EXTHDR_SREG] ||
-      nwf_attr_u32(attrs->attr[NFTA_EXTHDR_OP], G_MAXUINT32) != NFT_EXTHDR_OP_TCPOPT ||
+      (op != NFT_EXTHDR_OP_TCPOPT && (op != NFT_EXTHDR_OP_IPV6 || mnl_attr_get_u8(type) != IPPROTO_FRAGMENT)) ||
       nwf_attr_u32(attrs->attr[NFTA_EXTHDR_FLAGS], 0) != NFT_EXTHDR_F_PRESENT ||
       nwf_attr_u32(attrs->attr[NFTA_EXTHDR_OFFSET], G_MAXUINT32) != 0 ||
       nwf_attr_u32(attrs->attr[NFTA_EXTHDR_LEN], G_MAXUINT32) != 1 || !idle(reader))
     return FALSE;
   reader->option = mnl_attr_get_u8(type);
-  NwfRawPart place = {NWF_BASE_TCPOPT, 0, 1};
-  return add_load(reader, NWF_FIELD_TCP_OPTION, place, unit_of(attrs->attr[NFTA_EXTHDR_DREG]));
+  gboolean tcp = op == NFT_EXTHDR_OP_TCPOPT;
+  NwfRawPart place = {tcp ? NWF_BASE_TCPOPT : NWF_BASE_EXTHDR, 0, 1};
+  return add_load(reader, tcp ? NWF_FIELD_TCP_OPTION : NWF_FIELD_IP6_FRAGMENT, place,
+                  unit_of(attrs->attr[NFTA_EXTHDR_DREG]));
 }
 
 /* --- tests --- */
@@ -151,7 +154,7 @@ static gboolean end_test(Reader *reader, NwfOp op) {
   expr->test.base = place.base;
   expr->test.offset = place.offset;
   expr->test.length = place.length;
-  expr->test.arg = place.base == NWF_BASE_TCPOPT ? reader->option : 0;
+  expr->test.arg = place.base >= NWF_BASE_TCPOPT ? reader->option : 0;
   memset(&reader->test, 0, sizeof reader->test);
   reader->n_loads = 0;
   reader->has_low = FALSE;
@@ -201,7 +204,7 @@ static gboolean is_key(const Reader *reader) {
   if (reader->n_loads == 0 || reader->test.has_mask || reader->has_low)
     return FALSE;
   for (guint i = 0; i < reader->n_loads; i++) {
-    if (reader->loads[i].unit != unit || reader->loads[i].place.base == NWF_BASE_TCPOPT)
+    if (reader->loads[i].unit != unit || reader->loads[i].place.base >= NWF_BASE_TCPOPT)
       return FALSE;
     unit += (reader->loads[i].place.length + 3u) / 4;
   }
@@ -288,6 +291,10 @@ static gboolean read_reject(Reader *reader, const NwfAttrs *attrs) {
          add_expr(reader, NWF_EXPR_REJECT);
 }
 
+static gboolean read_notrack(Reader *reader, const NwfAttrs *attrs) {
+  return idle(reader) && add_expr(reader, NWF_EXPR_NOTRACK);
+}
+
 gboolean nwf_decode_verdict(const struct nlattr *nest, NwfVerdict *verdict) {
   static const struct {
     int code;
@@ -322,7 +329,7 @@ static gboolean read_immediate(Reader *reader, const NwfAttrs *attrs) {
 
 static const struct {
   const char *name;
-  guint max; /* attributes that are known of it; one beyond makes the rule foreign */
+  guint max; /* attributes that are known of it (0: it has none); one beyond makes the rule foreign */
   ReadFunc read;
 } readers[] = {
     {"payload", NFTA_PAYLOAD_MAX, read_payload},
@@ -338,6 +345,7 @@ static const struct {
     {"limit", NFTA_LIMIT_MAX, read_limit},
     {"log", NFTA_LOG_MAX, read_log},
     {"reject", NFTA_REJECT_MAX, read_reject},
+    {"notrack", 0, read_notrack},
 };
 
 static gboolean read_expr(Reader *reader, const struct nlattr *element) {
@@ -346,7 +354,9 @@ static gboolean read_expr(Reader *reader, const struct nlattr *element) {
   const char *name = nwf_attr_text(expr.attr[NFTA_EXPR_NAME]);
   for (gsize i = 0; name && i < G_N_ELEMENTS(readers); i++)
     if (strcmp(readers[i].name, name) == 0)
-      return nwf_attrs_nested(expr.attr[NFTA_EXPR_DATA], readers[i].max, &attrs) && readers[i].read(reader, &attrs);
+      return (nwf_attrs_nested(expr.attr[NFTA_EXPR_DATA], readers[i].max, &attrs) ||
+              (!expr.attr[NFTA_EXPR_DATA] && !readers[i].max)) &&
+             readers[i].read(reader, &attrs);
   return FALSE;
 }
 

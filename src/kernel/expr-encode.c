@@ -56,13 +56,14 @@ static void put_key(struct nlmsghdr *message, NwfBase base, guint32 key, guint32
   end_expr(message, expr, data);
 }
 
-static void put_tcp_option(struct nlmsghdr *message, guint8 kind) {
+/** Whether a TCP option or an IPv6 extension header of this kind is there. */
+static void put_presence(struct nlmsghdr *message, NwfBase base, guint8 kind) {
   struct nlattr *data, *expr = begin_expr(message, "exthdr", &data);
   put_u32(message, NFTA_EXTHDR_DREG, NFT_REG_1);
   mnl_attr_put_u8(message, NFTA_EXTHDR_TYPE, kind);
   put_u32(message, NFTA_EXTHDR_OFFSET, 0);
   put_u32(message, NFTA_EXTHDR_LEN, 1);
-  put_u32(message, NFTA_EXTHDR_OP, NFT_EXTHDR_OP_TCPOPT);
+  put_u32(message, NFTA_EXTHDR_OP, base == NWF_BASE_TCPOPT ? NFT_EXTHDR_OP_TCPOPT : NFT_EXTHDR_OP_IPV6);
   put_u32(message, NFTA_EXTHDR_FLAGS, NFT_EXTHDR_F_PRESENT);
   end_expr(message, expr, data);
 }
@@ -109,8 +110,8 @@ static void put_range(struct nlmsghdr *message, const NwfTest *test) {
 }
 
 static void put_test(struct nlmsghdr *message, const NwfTest *test) {
-  if (test->field == NWF_FIELD_TCP_OPTION)
-    put_tcp_option(message, test->arg);
+  if (test->base == NWF_BASE_TCPOPT || test->base == NWF_BASE_EXTHDR)
+    put_presence(message, test->base, test->arg);
   else
     put_load(message, NWF_FIELD_RAW, (NwfRawPart){test->base, test->offset, test->length}, NFT_REG_1);
   if (test->has_mask)
@@ -202,6 +203,12 @@ static void put_reject(struct nlmsghdr *message) {
   end_expr(message, expr, data);
 }
 
+static void put_notrack(struct nlmsghdr *message) {
+  struct nlattr *expr = mnl_attr_nest_start(message, NFTA_LIST_ELEM);
+  mnl_attr_put_strz(message, NFTA_EXPR_NAME, "notrack");
+  mnl_attr_nest_end(message, expr);
+}
+
 void nwf_encode_verdict(struct nlmsghdr *message, guint16 attribute, const NwfVerdict *verdict) {
   static const int codes[] = {
       [NWF_VERDICT_ACCEPT] = NF_ACCEPT, [NWF_VERDICT_DROP] = NF_DROP,  [NWF_VERDICT_RETURN] = NFT_RETURN,
@@ -245,6 +252,9 @@ void nwf_encode_exprs(struct nlmsghdr *message, const NwfNftRule *rule) {
       break;
     case NWF_EXPR_REJECT:
       put_reject(message);
+      break;
+    case NWF_EXPR_NOTRACK:
+      put_notrack(message);
       break;
     case NWF_EXPR_VERDICT:
       put_verdict(message, &expr->verdict);

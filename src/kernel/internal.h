@@ -96,6 +96,7 @@ typedef struct {
   const NwfChain *marked; /* the chain whose first rule gets it */
   guint32 seq;            /* of the message that begins the batch; message i of @origins has seq + 1 + i */
   guint32 table_flags;    /* of a table that is added */
+  gboolean replaces;      /* a table that is there goes with this batch */
   guint32 set_id;         /* the last given to a new set */
   GArray *origins;        /* of NwfOrigin */
 } NwfBatch;
@@ -140,6 +141,8 @@ void nwf_encode_verdict(struct nlmsghdr *message, guint16 attribute, const NwfVe
 
 /** The chain whose first rule carries the mark, NULL: there is none that could. */
 const NwfChain *nwf_mark_place(const NwfRuleset *want);
+/** The generation after this one: the kernel leaves 0 out. */
+guint32 nwf_next_generation(guint32 generation);
 /** The mark for a batch that turns the table of @generation into @want; @stamp may be NULL. */
 void nwf_mark_make(NwfMark *mark, const NwfRuleset *want, const guint8 *stamp, guint32 generation);
 guint64 nwf_mark_hash(const NwfRuleset *want, const guint64 key[2]);

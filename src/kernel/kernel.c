@@ -3,6 +3,11 @@
  * Sending a difference, and doing so until the kernel holds what is wanted.
  */
 #include "kernel/internal.h"
+#include "ruleset/closing.h"
+
+#include <linux/membarrier.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 /* Others may commit between our reading and our sending; each attempt then starts over. */
 #define ATTEMPTS 64
@@ -62,6 +67,40 @@ static gboolean commit_marked(NwfKernel *kernel, const NwfRuleset *want, const G
   return commit(kernel, all, generation, &mark, marked, error);
 }
 
+/** Until no frame is on its way that saw the ruleset before the last commit: the kernel takes them in sections of RCU,
+ * whose end this system call waits for, some 10 ms (kernel/sched/membarrier.c). */
+static void let_frames_pass(void) {
+  if (syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0) < 0)
+    g_usleep(20000);
+}
+
+/** Takes back that ports were closed; what cannot be taken back is closed. */
+static void reopen(NwfKernel *kernel, const NwfRuleset *closed, const NwfRuleset *have, guint32 generation) {
+  g_autoptr(GArray) changes = nwf_ruleset_diff(closed, have);
+  commit(kernel, changes, generation, NULL, NULL, NULL);
+}
+
+/** The same in two commits, for ports whose changes a frame could see half of: these are closed in between. */
+static gboolean commit_torn(NwfKernel *kernel, const NwfRuleset *have, const NwfRuleset *want, GHashTable *torn,
+                            const guint8 *stamp, guint32 generation, GError **error) {
+  g_autoptr(NwfRuleset) closed = nwf_ruleset_closed(have, torn);
+  g_autoptr(GArray) closing = nwf_ruleset_diff(have, closed);
+  g_autoptr(GError) reason = NULL;
+  if (closing->len) {
+    if (!commit(kernel, closing, generation, NULL, NULL, error))
+      return FALSE;
+    generation = nwf_next_generation(generation);
+  }
+  let_frames_pass();
+  g_autoptr(GArray) opening = nwf_ruleset_diff(closed, want);
+  if (commit_marked(kernel, want, opening, stamp, generation, &reason))
+    return TRUE;
+  if (!g_error_matches(reason, NWF_ERROR, NWF_ERROR_CHANGED))
+    reopen(kernel, closed, have, generation);
+  g_propagate_error(error, g_steal_pointer(&reason));
+  return FALSE;
+}
+
 /** What there is to do when the mark proves that the kernel holds what is wanted. */
 static void found_done(const NwfKernelUpdate *update) {
   g_autoptr(GArray) none = g_array_new(FALSE, FALSE, sizeof(NwfChange));
@@ -87,7 +126,10 @@ static gboolean attempt(NwfKernel *kernel, const NwfKernelUpdate *update, GError
   const NwfRuleset *want = update->make ? made : update->want;
   g_autoptr(GArray) changes = nwf_ruleset_diff(have, want);
   gboolean wanted = changes->len || (!settled && want);
-  if (!update->dry_run && wanted && !commit_marked(kernel, want, changes, update->stamp, generation, error))
+  g_autoptr(GHashTable) torn = have && !have->foreign && !update->dry_run ? nwf_changes_torn_ports(changes) : NULL;
+  if (torn && !commit_torn(kernel, have, want, torn, update->stamp, generation, error))
+    return FALSE;
+  if (!torn && !update->dry_run && wanted && !commit_marked(kernel, want, changes, update->stamp, generation, error))
     return FALSE;
   if (update->done)
     update->done(have, want, changes, update->data);

@@ -10,6 +10,7 @@
  * the table is read back in full.
  */
 #include "kernel/internal.h"
+#include "ruleset/base-chains.h"
 
 #include <string.h>
 
@@ -90,19 +91,18 @@ guint64 nwf_mark_hash(const NwfRuleset *want, const guint64 key[2]) {
   return hash_batch(&batch, key);
 }
 
-/* That of prerouting if there is one, since its name is always the same. */
+/* The first one of the plan that is there. */
 const NwfChain *nwf_mark_place(const NwfRuleset *want) {
-  const NwfChain *place = NULL;
-  for (guint i = 0; want && i < want->chains->len; i++) {
-    const NwfChain *chain = g_ptr_array_index(want->chains, i);
-    if (chain->hook != NWF_HOOK_NONE && chain->rules->len && (!place || chain->hook < place->hook))
-      place = chain;
+  for (guint i = 0; want && i < NWF_N_BASE_CHAINS; i++) {
+    const char *name = nwf_base_chain_name(i);
+    const NwfChain *chain = name ? nwf_ruleset_chain(want, name) : NULL;
+    if (chain && chain->rules->len)
+      return chain;
   }
-  return place;
+  return NULL;
 }
 
-/** The kernel leaves 0 out. */
-static guint32 next_generation(guint32 generation) {
+guint32 nwf_next_generation(guint32 generation) {
   return generation + 1 ? generation + 1 : 1;
 }
 
@@ -112,7 +112,7 @@ void nwf_mark_make(NwfMark *mark, const NwfRuleset *want, const guint8 *stamp, g
     memcpy(mark->stamp, stamp, sizeof mark->stamp);
   for (guint i = 0; i < G_N_ELEMENTS(mark->key); i++)
     mark->key[i] = (guint64)g_random_int() << 32 | g_random_int();
-  mark->generation = next_generation(generation);
+  mark->generation = nwf_next_generation(generation);
   mark->hash = nwf_mark_hash(want, mark->key);
 }
 
@@ -128,7 +128,7 @@ static int take_mark(const struct nlmsghdr *message, void *data) {
 
 /** Whether nothing was written since the mark of @marked: what only took the table over wrote nothing. */
 static gboolean is_present(const NwfKernel *kernel, guint32 marked, guint32 generation) {
-  return marked == generation || (kernel->adopted == generation && next_generation(marked) == generation);
+  return marked == generation || (kernel->adopted == generation && nwf_next_generation(marked) == generation);
 }
 
 /** The mark in a chain's rules, if it speaks of the present. */
@@ -153,13 +153,11 @@ gboolean nwf_mark_proves(NwfKernel *kernel, const NwfRuleset *want) {
 }
 
 gboolean nwf_kernel_stamp(NwfKernel *kernel, guint8 stamp[NWF_STAMP_LEN]) {
-  /* what the compiler calls base chains, in the order of nwf_mark_place */
-  static const char *const places[] = {"prerouting",           "forward",         "postrouting",
-                                       "postrouting-ipv4-arp", "postrouting-arp", "postrouting-ipv4"};
   static const guint8 none[NWF_STAMP_LEN];
-  for (guint i = 0; i < G_N_ELEMENTS(places); i++) {
+  for (guint i = 0; i < NWF_N_BASE_CHAINS; i++) {
+    const char *name = nwf_base_chain_name(i);
     NwfMark mark;
-    if (!read_mark(kernel, places[i], &mark))
+    if (!name || !read_mark(kernel, name, &mark))
       continue;
     memcpy(stamp, mark.stamp, sizeof mark.stamp);
     return memcmp(mark.stamp, none, sizeof none) != 0;

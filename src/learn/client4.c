@@ -15,7 +15,7 @@
 #define CLIENT_PORT 68
 
 NwfTransaction *nwf_transaction_find(NwfTransaction *transactions, guint32 xid, gint64 now) {
-  for (guint i = 0; i < NWF_TRANSACTIONS; i++) {
+  for (guint i = 0; transactions && i < NWF_TRANSACTIONS; i++) {
     NwfTransaction *transaction = &transactions[i];
     if (transaction->used && transaction->xid == xid)
       return now - transaction->at <= NWF_TRANSACTION_SECONDS && now >= transaction->at ? transaction : NULL;
@@ -23,10 +23,12 @@ NwfTransaction *nwf_transaction_find(NwfTransaction *transactions, guint32 xid, 
   return NULL;
 }
 
-NwfTransaction *nwf_transaction_start(NwfTransaction *transactions, guint32 xid, gint64 now) {
-  NwfTransaction *best = &transactions[0];
+NwfTransaction *nwf_transaction_start(NwfTransaction **transactions, guint32 xid, gint64 now) {
+  if (!*transactions)
+    *transactions = g_new0(NwfTransaction, NWF_TRANSACTIONS);
+  NwfTransaction *best = &(*transactions)[0];
   for (guint i = 0; i < NWF_TRANSACTIONS; i++) {
-    NwfTransaction *transaction = &transactions[i];
+    NwfTransaction *transaction = &(*transactions)[i];
     if (transaction->used && transaction->xid == xid) {
       best = transaction;
       break;
@@ -58,24 +60,25 @@ static gboolean is_zero(const guint8 *address) {
 }
 
 /* REQUEST, or DISCOVER of a client that takes an ACK at once (RFC 4039). */
-static void note_request(NwfLearner *learner, NwfMemory *memory, const NwfDhcp4 *message) {
-  NwfTransaction *transaction = nwf_transaction_start(memory->transactions4, message->xid, learner->now);
+static void note_request(NwfLearner *learner, NwfMemory *memory, const NwfTags *tags, const NwfDhcp4 *message) {
+  NwfTransaction *transaction = nwf_transaction_start(&memory->transactions4, message->xid, learner->now);
   transaction->rapid = message->type == NWF_DHCP4_DISCOVER;
+  transaction->tags = *tags;
   const guint8 *requested = message->requested ? message->requested : message->ciaddr;
   memcpy(transaction->requested, requested, 4);
   if (message->server_id && !transaction->rapid)
     memcpy(transaction->server_id, message->server_id, 4);
 }
 
-static gboolean from_client(NwfLearner *learner, NwfMemory *memory, const NwfDhcp4 *message) {
+static gboolean from_client(NwfLearner *learner, NwfMemory *memory, const NwfTags *tags, const NwfDhcp4 *message) {
   NwfLearned given_up;
   switch (message->type) {
   case NWF_DHCP4_DISCOVER:
     if (message->rapid_commit)
-      note_request(learner, memory, message);
+      note_request(learner, memory, tags, message);
     return FALSE;
   case NWF_DHCP4_REQUEST:
-    note_request(learner, memory, message);
+    note_request(learner, memory, tags, message);
     return FALSE;
   case NWF_DHCP4_RELEASE:
     given_up = address_of(message->ciaddr);
@@ -95,10 +98,11 @@ static gboolean acknowledged(NwfLearner *learner, NwfMemory *memory, const NwfDh
   return nwf_memory_add(learner, memory, &learned);
 }
 
-/* The answer the client waits for: of its transaction, of the server it asked, of the kind that fits. */
-static NwfTransaction *awaited(NwfLearner *learner, NwfMemory *memory, const NwfDhcp4 *message) {
+/* The answer the client waits for: of its transaction, where it asked, of the server it asked, of the kind that fits.
+ */
+static NwfTransaction *awaited(NwfLearner *learner, NwfMemory *memory, const NwfTags *tags, const NwfDhcp4 *message) {
   NwfTransaction *transaction = nwf_transaction_find(memory->transactions4, message->xid, learner->now);
-  if (!transaction || transaction->answered)
+  if (!transaction || transaction->answered || !nwf_tags_same(&transaction->tags, tags))
     return NULL;
   if (!is_zero(transaction->server_id) && message->server_id &&
       memcmp(transaction->server_id, message->server_id, 4) != 0)
@@ -111,11 +115,12 @@ static NwfTransaction *awaited(NwfLearner *learner, NwfMemory *memory, const Nwf
   return message->has_lease_time && message->lease_time > 0 && nwf_ipv4_usable(message->yiaddr) ? transaction : NULL;
 }
 
-static gboolean from_server(NwfLearner *learner, NwfMemory *memory, const NwfDhcp4 *message, const guint8 *server) {
-  NwfTransaction *transaction = awaited(learner, memory, message);
+static gboolean from_server(NwfLearner *learner, NwfMemory *memory, const NwfTags *tags, const NwfDhcp4 *message,
+                            const guint8 *server) {
+  NwfTransaction *transaction = awaited(learner, memory, tags, message);
   if (!transaction)
     return FALSE;
-  if (!nwf_memory_believes(learner, memory, FALSE, server))
+  if (!nwf_memory_believes(learner, memory, FALSE, server, tags))
     return FALSE;
   transaction->answered = TRUE;
   if (message->type == NWF_DHCP4_ACK)
@@ -125,8 +130,8 @@ static gboolean from_server(NwfLearner *learner, NwfMemory *memory, const NwfDhc
   return nwf_memory_withdraw(learner, memory, &refused, "was refused by the DHCP server");
 }
 
-gboolean nwf_client4_frame(NwfLearner *learner, NwfMemory *memory, gboolean from_guest, const NwfIpv4 *ip,
-                           const NwfUdp *udp) {
+gboolean nwf_client4_frame(NwfLearner *learner, NwfMemory *memory, gboolean from_guest, const NwfTags *tags,
+                           const NwfIpv4 *ip, const NwfUdp *udp) {
   if (udp->source != (from_guest ? CLIENT_PORT : SERVER_PORT) ||
       udp->destination != (from_guest ? SERVER_PORT : CLIENT_PORT))
     return FALSE;
@@ -135,7 +140,7 @@ gboolean nwf_client4_frame(NwfLearner *learner, NwfMemory *memory, gboolean from
       memcmp(message.chaddr, memory->key.mac, NWF_MAC_LEN) != 0)
     return FALSE;
   if (!from_guest)
-    return from_server(learner, memory, &message, ip->source);
+    return from_server(learner, memory, tags, &message, ip->source);
   /* a relay speaks for others */
-  return is_zero(message.giaddr) && from_client(learner, memory, &message);
+  return is_zero(message.giaddr) && from_client(learner, memory, tags, &message);
 }

@@ -20,14 +20,13 @@ static guint64 hash_duid(const NwfDhcp6 *message) {
 }
 
 static NwfLearned learned_of(const NwfDhcp6Address *address) {
-  NwfLearned learned = {.ipv6 = TRUE, .prefix = address->prefix, .how = NWF_LEARNED_DHCPV6};
+  NwfLearned learned = {.ipv6 = TRUE, .how = NWF_LEARNED_DHCPV6};
   memcpy(learned.address, address->address, 16);
-  for (guint bit = address->prefix; bit < 128; bit++)
-    learned.address[bit / 8] &= (guint8) ~(0x80 >> bit % 8);
+  nwf_learned_set_prefix(&learned, address->prefix);
   return learned;
 }
 
-static gboolean from_client(NwfLearner *learner, NwfMemory *memory, const NwfDhcp6 *message) {
+static gboolean from_client(NwfLearner *learner, NwfMemory *memory, const NwfTags *tags, const NwfDhcp6 *message) {
   gboolean changed = FALSE;
   switch (message->type) {
   case NWF_DHCP6_SOLICIT:
@@ -37,9 +36,10 @@ static gboolean from_client(NwfLearner *learner, NwfMemory *memory, const NwfDhc
   case NWF_DHCP6_REQUEST:
   case NWF_DHCP6_RENEW:
   case NWF_DHCP6_REBIND: {
-    NwfTransaction *transaction = nwf_transaction_start(memory->transactions6, message->xid, learner->now);
+    NwfTransaction *transaction = nwf_transaction_start(&memory->transactions6, message->xid, learner->now);
     transaction->rapid = message->type == NWF_DHCP6_SOLICIT;
     transaction->client = hash_duid(message);
+    transaction->tags = *tags;
     return FALSE;
   }
   case NWF_DHCP6_RELEASE:
@@ -69,25 +69,27 @@ static gboolean take_reply(NwfLearner *learner, NwfMemory *memory, const NwfDhcp
   return changed;
 }
 
-static gboolean from_server(NwfLearner *learner, NwfMemory *memory, const NwfDhcp6 *message, const guint8 *server) {
+static gboolean from_server(NwfLearner *learner, NwfMemory *memory, const NwfTags *tags, const NwfDhcp6 *message,
+                            const guint8 *server) {
   if (message->type != NWF_DHCP6_REPLY || message->status != 0)
     return FALSE;
   NwfTransaction *transaction = nwf_transaction_find(memory->transactions6, message->xid, learner->now);
   if (!transaction || transaction->answered || transaction->client != hash_duid(message) ||
-      (transaction->rapid && !message->rapid_commit))
+      (transaction->rapid && !message->rapid_commit) || !nwf_tags_same(&transaction->tags, tags))
     return FALSE;
-  if (!nwf_memory_believes(learner, memory, TRUE, server))
+  if (!nwf_memory_believes(learner, memory, TRUE, server, tags))
     return FALSE;
   transaction->answered = TRUE;
   return take_reply(learner, memory, message, server);
 }
 
-gboolean nwf_client6_frame(NwfLearner *learner, NwfMemory *memory, gboolean from_guest, const NwfIpv6 *ip,
-                           const NwfUdp *udp) {
+gboolean nwf_client6_frame(NwfLearner *learner, NwfMemory *memory, gboolean from_guest, const NwfTags *tags,
+                           const NwfIpv6 *ip, const NwfUdp *udp) {
   if (udp->destination != (from_guest ? SERVER_PORT : CLIENT_PORT) || udp->cut)
     return FALSE;
   NwfDhcp6 message;
   if (!nwf_dhcp6_parse(udp->payload, udp->length, &message) || !message.client)
     return FALSE;
-  return from_guest ? from_client(learner, memory, &message) : from_server(learner, memory, &message, ip->source);
+  return from_guest ? from_client(learner, memory, tags, &message)
+                    : from_server(learner, memory, tags, &message, ip->source);
 }

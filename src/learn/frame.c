@@ -3,21 +3,34 @@
 
 #include "learn/internal.h"
 
+#include <string.h>
+
 #define ETHERTYPE_8021Q 0x8100 /* linux/if_ether.h */
 #define ETHERTYPE_8021AD 0x88a8
-#define TAGS_MAX 2
+
+gboolean nwf_tags_same(const NwfTags *a, const NwfTags *b) {
+  return a->n == b->n && memcmp(a->vlan, b->vlan, a->n * sizeof a->vlan[0]) == 0;
+}
 
 gboolean nwf_ethernet_parse(const guint8 *frame, gsize length, NwfEthernet *ethernet) {
   gsize offset = 12;
+  NwfTags within = {0};
   for (guint tags = 0; length >= offset + 2; tags++, offset += 4) {
     guint16 type = nwf_read16(frame + offset);
     if (type != ETHERTYPE_8021Q && type != ETHERTYPE_8021AD) {
-      *ethernet = (NwfEthernet){
-          .source = frame + 6, .type = type, .payload = frame + offset + 2, .length = length - offset - 2};
+      *ethernet = (NwfEthernet){.source = frame + 6,
+                                .tags = within,
+                                .type = type,
+                                .payload = frame + offset + 2,
+                                .length = length - offset - 2};
       return TRUE;
     }
-    if (tags == TAGS_MAX)
+    if (tags == NWF_TAGS_MAX || length < offset + 4)
       return FALSE;
+    guint16 vlan = nwf_read16(frame + offset + 2) & 0xfff;
+    within.any = TRUE;
+    if (vlan)
+      within.vlan[within.n++] = vlan;
   }
   return FALSE;
 }

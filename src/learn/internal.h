@@ -19,9 +19,21 @@ G_BEGIN_DECLS
 #define NWF_ETHERTYPE_ARP 0x0806
 #define NWF_ETHERTYPE_IPV6 0x86dd
 
+#define NWF_TAGS_MAX 2
+
+/** Within which tags a frame is. */
+typedef struct {
+  gboolean any;               /* also one that only says a priority: its id is 0 (IEEE 802.1Q, 9.6) */
+  guint n;                    /* VLANs */
+  guint16 vlan[NWF_TAGS_MAX]; /* from the outermost one */
+} NwfTags;
+/** Whether they name the same VLANs. */
+gboolean nwf_tags_same(const NwfTags *a, const NwfTags *b);
+
 typedef struct {
   const guint8 *source;  /* MAC */
-  guint16 type;          /* behind at most two tags, 802.1Q or 802.1ad */
+  NwfTags tags;          /* 802.1Q or 802.1ad */
+  guint16 type;          /* behind them */
   const guint8 *payload; /* behind the type */
   gsize length;
 } NwfEthernet;
@@ -148,6 +160,10 @@ gboolean nwf_ipv6_prefix_usable(const guint8 address[16], guint prefix);
 /** fe80::/64 with the modified EUI-64 of the MAC (RFC 4291, appendix A). */
 void nwf_ipv6_link_local(const guint8 mac[NWF_MAC_LEN], guint8 address[16]);
 gboolean nwf_learned_same_address(const NwfLearned *a, const NwfLearned *b);
+/** Shortens the address to a prefix of so many bits. */
+void nwf_learned_set_prefix(NwfLearned *learned, guint prefix);
+/** Whether a port may have it: an address, or a prefix that DHCPv6 delegates. */
+gboolean nwf_learned_usable(const NwfLearned *learned);
 
 /* --- what ends when (expiry.c): a binary heap; nodes belong to the caller --- */
 
@@ -204,9 +220,12 @@ typedef struct {
   NwfLeaseKey key;
   gboolean has_previous;
   guint8 previous[4]; /* see NwfMemory */
-  GArray *learned;    /* of NwfLearned */
+  gboolean unconfirmed;
+  GArray *learned; /* of NwfLearned */
 } NwfState;
 void nwf_state_clear(NwfState *state);
+/** "ADDRESS" or "ADDRESS/PREFIX" into these two; FALSE when it is neither. */
+gboolean nwf_learned_parse(const char *text, NwfLearned *learned);
 /** FALSE without @error: there is none. */
 gboolean nwf_state_read(const char *directory, const char *port, NwfState *state, GError **error);
 /** With nothing to say the file is removed. */
@@ -227,20 +246,25 @@ typedef struct {
   guint8 requested[4]; /* DHCP: the address asked for, or zero */
   guint8 server_id[4]; /* DHCP: the server that is asked, or zero */
   guint64 client;      /* DHCPv6: hash of the DUID */
+  NwfTags tags;        /* of the request: the answer comes within the same */
 } NwfTransaction;
 
 typedef struct NwfMemory NwfMemory;
 
-typedef struct {
+typedef struct NwfMemoryEntry NwfMemoryEntry;
+struct NwfMemoryEntry {
   NwfExpiryNode expiry; /* first: the heap gives it back */
   NwfMemory *memory;
+  NwfMemoryEntry *next_claim; /* who else has the address */
   NwfLearned learned;
   gint64 since, seen;
-} NwfMemoryEntry;
+};
 
 struct NwfMemory {
   char port[NWF_PORT_NAME_MAX + 1];
   NwfLeaseKey key;
+  guint network;  /* the bridge's index; 0: not known */
+  gboolean given; /* the binding gives these addresses, nothing is learned of the port here */
   NwfLearnMethod method;
   gboolean ipv4, ipv6;
   guint max;
@@ -251,18 +275,37 @@ struct NwfMemory {
    * change its address by giving its lease back. */
   gboolean has_previous;
   guint8 previous[4];
+  /* `any`: the lease is of a binding before this one, and neither DHCP nor the guest's own use have confirmed it */
+  gboolean unconfirmed;
   gboolean restoring;
   gboolean dirty; /* to be written */
   gint64 next_warning;
   guint warnings_held;
-  NwfTransaction transactions4[NWF_TRANSACTIONS], transactions6[NWF_TRANSACTIONS];
+  NwfTransaction *transactions4, *transactions6; /* NWF_TRANSACTIONS each, from the first request on */
 };
+
+/* --- who has an address (claims.c) --- */
+
+typedef struct {
+  GHashTable *by_address;    /* NwfLearned of an entry -> the first of the entries that have it */
+  guint n_of_length[2][129]; /* by family and length of the prefix */
+} NwfClaims;
+void nwf_claims_init(NwfClaims *claims);
+void nwf_claims_clear(NwfClaims *claims);
+void nwf_claims_add(NwfClaims *claims, NwfMemoryEntry *entry);
+void nwf_claims_remove(NwfClaims *claims, NwfMemoryEntry *entry);
+/** The entry of another port that keeps @memory's from having the address, or NULL. */
+NwfMemoryEntry *nwf_claims_find_other(const NwfClaims *claims, const NwfMemory *memory, const NwfLearned *address,
+                                      gboolean given_too);
 
 struct NwfLearner {
   NwfLearnConfig config;
   char *lease_file, *state_dir;
-  GHashTable *ports;  /* name -> NwfMemory, owned */
-  GHashTable *claims; /* NwfLearned of an entry -> its NwfMemoryEntry: who has an address */
+  GHashTable *ports;    /* name -> NwfMemory, owned */
+  GHashTable *given;    /* likewise: addresses that bindings give */
+  GHashTable *networks; /* name of a port (owned) -> its bridge's index */
+  NwfClaims claims;
+  GPtrArray *changed; /* of char *, owned: ports that lost an address to another, until nwf_learner_expire */
   NwfExpiry expiry;
   NwfLeases *leases; /* NULL: not kept */
   gboolean state_broken;
@@ -275,14 +318,24 @@ NwfMemory *nwf_memory_new(const NwfLearnPort *port);
 void nwf_memory_free(NwfLearner *learner, NwfMemory *memory);
 NwfMemoryEntry *nwf_memory_find(const NwfMemory *memory, const NwfLearned *address);
 gboolean nwf_memory_has_ipv4(const NwfMemory *memory);
-/** TRUE when the port has an address more (or another). A refusal is logged. */
+/** Whether ARP and IPv4 can teach anything: the first address that is seen is the port's. */
+gboolean nwf_memory_wants_first(const NwfMemory *memory);
+/** TRUE when the port has an address more (or another), or one that it had is confirmed. A refusal is logged. */
 gboolean nwf_memory_add(NwfLearner *learner, NwfMemory *memory, const NwfLearned *learned);
 /** Forgets an address that DHCP or DHCPv6 gave; TRUE if it was one. @why is for the log. */
 gboolean nwf_memory_withdraw(NwfLearner *learner, NwfMemory *memory, const NwfLearned *address, const char *why);
 void nwf_memory_remove(NwfLearner *learner, NwfMemoryEntry *entry, const char *why);
+/** Takes an address away because @winner has it; a lease stays in the lease file, where it may come back from. */
+void nwf_memory_lose(NwfLearner *learner, NwfMemoryEntry *entry, const char *winner);
+/** Whether @other makes way for what another port is to have: the link-local address that follows from a MAC is that
+ * port's, whoever has shown it before. */
+gboolean nwf_memory_yields(const NwfMemoryEntry *other, const NwfLearned *learned);
+/** An entry in all tables, without any question asked. */
+NwfMemoryEntry *nwf_memory_insert(NwfLearner *learner, NwfMemory *memory, const NwfLearned *learned);
 gboolean nwf_memory_trusts(const NwfMemory *memory, gboolean ipv6, const guint8 *server);
-/** The same for an answer that came; if not, that is said. */
-gboolean nwf_memory_believes(NwfLearner *learner, NwfMemory *memory, gboolean ipv6, const guint8 *server);
+/** The same for an answer that came within @tags; if not, that is said. */
+gboolean nwf_memory_believes(NwfLearner *learner, NwfMemory *memory, gboolean ipv6, const guint8 *server,
+                             const NwfTags *tags);
 /** Writes the port's state file if something changed. */
 void nwf_memory_save(NwfLearner *learner, NwfMemory *memory);
 /** The port's state file, and its leases. */
@@ -293,16 +346,23 @@ void nwf_learn_log(const NwfLearnConfig *config, NwfLearnLogLevel level, const c
 /** A warning about what a guest did; few of them, as it may do so often. */
 void nwf_memory_warn(NwfLearner *learner, NwfMemory *memory, const char *format, ...) G_GNUC_PRINTF(3, 4);
 
+/* --- what is known of ports beside what they show (given.c) --- */
+
+/** The port's bridge, or 0. */
+guint nwf_network_of(const NwfLearner *learner, const char *port);
+/** Forgets what the port's binding gave. */
+void nwf_given_forget(NwfLearner *learner, const char *port);
+
 /* --- DHCP and DHCPv6 as the port's client sees them (client4.c, client6.c); TRUE: addresses changed --- */
 
-gboolean nwf_client4_frame(NwfLearner *learner, NwfMemory *memory, gboolean from_guest, const NwfIpv4 *ip,
-                           const NwfUdp *udp);
-gboolean nwf_client6_frame(NwfLearner *learner, NwfMemory *memory, gboolean from_guest, const NwfIpv6 *ip,
-                           const NwfUdp *udp);
-/** The transaction of @xid, or NULL. */
+gboolean nwf_client4_frame(NwfLearner *learner, NwfMemory *memory, gboolean from_guest, const NwfTags *tags,
+                           const NwfIpv4 *ip, const NwfUdp *udp);
+gboolean nwf_client6_frame(NwfLearner *learner, NwfMemory *memory, gboolean from_guest, const NwfTags *tags,
+                           const NwfIpv6 *ip, const NwfUdp *udp);
+/** The transaction of @xid, or NULL; @transactions may be NULL. */
 NwfTransaction *nwf_transaction_find(NwfTransaction *transactions, guint32 xid, gint64 now);
 /** One of @xid, cleared: its old one, a free one or the oldest. */
-NwfTransaction *nwf_transaction_start(NwfTransaction *transactions, guint32 xid, gint64 now);
+NwfTransaction *nwf_transaction_start(NwfTransaction **transactions, guint32 xid, gint64 now);
 /** When a lease of @seconds ends, as NwfLearned has it. */
 gint64 nwf_lease_end(guint32 seconds, gint64 now);
 

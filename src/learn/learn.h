@@ -73,12 +73,25 @@ void nwf_learner_free(NwfLearner *learner);
 /** From now on frames of this port count. A port of that name is replaced. What is known of its VM and MAC
  * (leases, its state file) holds at once. */
 void nwf_learner_add_port(NwfLearner *learner, const NwfLearnPort *port, gint64 now);
-/** Forgets the port; with @forget what was learned of it too (but for leases, which run until they end). */
+/** Forgets the port; with @forget what was learned of it too (but for leases, which run until they end), and what its
+ * binding gave. */
 void nwf_learner_remove_port(NwfLearner *learner, const char *port, gboolean forget);
+
+/** Which network an interface is in, whether or not it is (yet) a port that learns: @network is the index of its
+ * bridge, 0 (what holds until this is called) that it is not known or in none. An address may be had once in each
+ * network; a port that is in none that is known has what nobody else has. To be told before nwf_learner_add_port, else
+ * what two ports of different networks have is restored for one of them only.
+ *
+ * Who comes into a network where somebody has its address loses it, as in nwf_learner_set_given. */
+void nwf_learner_set_network(NwfLearner *learner, const char *port, guint network, gint64 now);
+/** Addresses that a binding gives (its parameters IP and IPV6) are learned of no other port of its network, unless it
+ * is the same owner's, and are taken away where they were learned before: the next expiry is at once then, and
+ * nwf_learner_expire gives these ports. Holds until nwf_learner_remove_port with @forget. */
+void nwf_learner_set_given(NwfLearner *learner, const NwfBinding *binding, gint64 now);
 
 /** What is known of the port now, of NwfLearned, in the order in which it was learned; the caller frees the array. */
 GArray *nwf_learner_addresses(const NwfLearner *learner, const char *port);
-/** What the port may do as long as it has no IPv4 address. NWF_LEARN_ANY: send ARP and IPv4 from its own MAC.
+/** What the port may do as long as it has no IPv4 address. NWF_LEARN_ANY: teach one by ARP and IPv4 from its own MAC.
  * NWF_LEARN_DHCP: DHCP only. The latter also holds under `any` once a lease has ended, or guests could free themselves
  * of their filter by giving their lease back. */
 NwfLearnMethod nwf_learner_phase(const NwfLearner *learner, const char *port);
@@ -86,14 +99,15 @@ NwfLearnMethod nwf_learner_phase(const NwfLearner *learner, const char *port);
 guint nwf_learner_watch(const NwfLearner *learner, const char *port);
 
 /** A frame that @port's guest sent (@from_guest) or was sent, with its Ethernet header, maybe cut: DHCP needs 600
- * bytes or so, DHCPv6 the whole frame, all else 100. TRUE when the port's addresses changed; a lease that is renewed
- * only moves nwf_learner_next_expiry. Frames of unknown ports are ignored. */
+ * bytes or so, DHCPv6 the whole frame, all else 100. TRUE when the port's addresses changed, or what can teach
+ * some; a lease that is renewed only moves nwf_learner_next_expiry. Frames of unknown ports are ignored. */
 gboolean nwf_learner_frame(NwfLearner *learner, const char *port, gboolean from_guest, const guint8 *frame,
                            gsize length, gint64 now);
 
-/** When the next address ends (seconds since 1970), or 0. */
+/** When the next address ends (seconds since 1970), or 0; not in the future when some port has lost one. */
 gint64 nwf_learner_next_expiry(const NwfLearner *learner);
-/** Takes away what has ended; gives the ports this changed (of char *, owned), or NULL. */
+/** Takes away what has ended; gives the ports this changed, and those that lost an address to another port since the
+ * last call (of char *, owned), or NULL. */
 GPtrArray *nwf_learner_expire(NwfLearner *learner, gint64 now);
 
 /** What a learner wrote to its state_dir of @port, of NwfLearned, maybe with some that have ended meanwhile; empty when

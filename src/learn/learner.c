@@ -7,25 +7,16 @@
 
 #define UDP 17 /* IANA */
 
-static guint address_hash(gconstpointer data) {
-  const NwfLearned *learned = data;
-  guint hash = learned->prefix;
-  for (guint i = 0; i < (learned->ipv6 ? 16 : 4); i++)
-    hash = hash * 33 + learned->address[i];
-  return hash;
-}
-
-static gboolean address_equal(gconstpointer a, gconstpointer b) {
-  return nwf_learned_same_address(a, b);
-}
-
 NwfLearner *nwf_learner_new(const NwfLearnConfig *config, gint64 now) {
   NwfLearner *learner = g_new0(NwfLearner, 1);
   learner->config = *config;
   learner->config.lease_file = learner->lease_file = g_strdup(config->lease_file);
   learner->config.state_dir = learner->state_dir = g_strdup(config->state_dir);
   learner->ports = g_hash_table_new(g_str_hash, g_str_equal);
-  learner->claims = g_hash_table_new(address_hash, address_equal);
+  learner->given = g_hash_table_new(g_str_hash, g_str_equal);
+  learner->networks = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+  learner->changed = g_ptr_array_new_with_free_func(g_free);
+  nwf_claims_init(&learner->claims);
   learner->now = now;
   nwf_expiry_init(&learner->expiry);
   if (learner->lease_file)
@@ -33,16 +24,23 @@ NwfLearner *nwf_learner_new(const NwfLearnConfig *config, gint64 now) {
   return learner;
 }
 
+static void free_memories(NwfLearner *learner, GHashTable *memories) {
+  GHashTableIter iter;
+  gpointer memory;
+  g_hash_table_iter_init(&iter, memories);
+  while (g_hash_table_iter_next(&iter, NULL, &memory))
+    nwf_memory_free(learner, memory);
+  g_hash_table_unref(memories);
+}
+
 void nwf_learner_free(NwfLearner *learner) {
   if (!learner)
     return;
-  GHashTableIter iter;
-  gpointer memory;
-  g_hash_table_iter_init(&iter, learner->ports);
-  while (g_hash_table_iter_next(&iter, NULL, &memory))
-    nwf_memory_free(learner, memory);
-  g_hash_table_unref(learner->ports);
-  g_hash_table_unref(learner->claims);
+  free_memories(learner, learner->ports);
+  free_memories(learner, learner->given);
+  g_hash_table_unref(learner->networks);
+  g_ptr_array_unref(learner->changed);
+  nwf_claims_clear(&learner->claims);
   nwf_expiry_clear(&learner->expiry);
   nwf_leases_free(learner->leases, learner->now);
   g_free(learner->lease_file);
@@ -74,6 +72,7 @@ void nwf_learner_add_port(NwfLearner *learner, const NwfLearnPort *port, gint64 
       nwf_learn_log(&learner->config, NWF_LEARN_LOG_WARNING, "%s: %s", port->port, error->message);
   }
   NwfMemory *memory = nwf_memory_new(port);
+  memory->network = nwf_network_of(learner, port->port);
   g_hash_table_insert(learner->ports, memory->port, memory);
   nwf_memory_restore(learner, memory, known ? &state : NULL);
 }
@@ -82,6 +81,8 @@ void nwf_learner_remove_port(NwfLearner *learner, const char *port, gboolean for
   NwfMemory *memory = lookup(learner, port);
   if (memory)
     drop(learner, memory);
+  if (forget)
+    nwf_given_forget(learner, port);
   if (forget && learner->config.state_dir)
     nwf_state_remove(learner->config.state_dir, port);
 }
@@ -107,7 +108,7 @@ guint nwf_learner_watch(const NwfLearner *learner, const char *port) {
   guint watch = 0;
   if (memory->ipv4)
     watch |= NWF_WATCH_DHCP;
-  if (memory->ipv4 && any && !nwf_memory_has_ipv4(memory))
+  if (memory->ipv4 && nwf_memory_wants_first(memory))
     watch |= NWF_WATCH_ARP | NWF_WATCH_IPV4;
   if (memory->ipv6)
     watch |= any ? NWF_WATCH_DHCPV6 | NWF_WATCH_ND : NWF_WATCH_DHCPV6;
@@ -123,14 +124,9 @@ static gboolean see(NwfLearner *learner, NwfMemory *memory, NwfLearnedHow how, c
   return nwf_memory_add(learner, memory, &learned);
 }
 
-/* Whether ARP and IPv4 can teach anything: the first address is the port's. */
-static gboolean wants_first(const NwfMemory *memory) {
-  return memory->method == NWF_LEARN_ANY && !nwf_memory_has_ipv4(memory);
-}
-
 static gboolean frame_arp(NwfLearner *learner, NwfMemory *memory, const NwfEthernet *ethernet) {
   NwfArp arp;
-  return wants_first(memory) && nwf_arp_parse(ethernet->payload, ethernet->length, &arp) &&
+  return nwf_memory_wants_first(memory) && nwf_arp_parse(ethernet->payload, ethernet->length, &arp) &&
          memcmp(arp.sender_mac, memory->key.mac, NWF_MAC_LEN) == 0 && see(learner, memory, NWF_LEARNED_ARP, arp.sender);
 }
 
@@ -141,8 +137,8 @@ static gboolean frame_ipv4(NwfLearner *learner, NwfMemory *memory, gboolean from
     return FALSE;
   gboolean changed = FALSE;
   if (ip.protocol == UDP && !ip.fragment && ip.payload && nwf_udp_parse(ip.payload, ip.length, ip.sent, &udp))
-    changed = nwf_client4_frame(learner, memory, from_guest, &ip, &udp);
-  if (!changed && from_guest && wants_first(memory))
+    changed = nwf_client4_frame(learner, memory, from_guest, &ethernet->tags, &ip, &udp);
+  if (!changed && from_guest && !ethernet->tags.any && nwf_memory_wants_first(memory))
     changed = see(learner, memory, NWF_LEARNED_IPV4, ip.source);
   return changed;
 }
@@ -161,9 +157,9 @@ static gboolean frame_ipv6(NwfLearner *learner, NwfMemory *memory, gboolean from
   if (!nwf_ipv6_parse(ethernet->payload, ethernet->length, &ip))
     return FALSE;
   if (ip.next_header != UDP)
-    return from_guest && memory->method == NWF_LEARN_ANY && frame_nd(learner, memory, &ip);
+    return from_guest && !ethernet->tags.any && memory->method == NWF_LEARN_ANY && frame_nd(learner, memory, &ip);
   return nwf_udp_parse(ip.payload, ip.length, ip.sent, &udp) &&
-         nwf_client6_frame(learner, memory, from_guest, &ip, &udp);
+         nwf_client6_frame(learner, memory, from_guest, &ethernet->tags, &ip, &udp);
 }
 
 gboolean nwf_learner_frame(NwfLearner *learner, const char *port, gboolean from_guest, const guint8 *frame,
@@ -176,7 +172,7 @@ gboolean nwf_learner_frame(NwfLearner *learner, const char *port, gboolean from_
     return FALSE;
   learner->now = now;
   gboolean changed = FALSE;
-  if (ethernet.type == NWF_ETHERTYPE_ARP && from_guest && memory->ipv4)
+  if (ethernet.type == NWF_ETHERTYPE_ARP && from_guest && memory->ipv4 && !ethernet.tags.any)
     changed = frame_arp(learner, memory, &ethernet);
   else if (ethernet.type == NWF_ETHERTYPE_IPV4 && memory->ipv4)
     changed = frame_ipv4(learner, memory, from_guest, &ethernet);
@@ -191,12 +187,18 @@ gboolean nwf_learner_frame(NwfLearner *learner, const char *port, gboolean from_
 
 gint64 nwf_learner_next_expiry(const NwfLearner *learner) {
   const NwfExpiryNode *first = nwf_expiry_first(&learner->expiry);
+  if (learner->changed->len)
+    return learner->now;
   return first ? first->until : 0;
 }
 
 GPtrArray *nwf_learner_expire(NwfLearner *learner, gint64 now) {
   learner->now = now;
   GPtrArray *ports = NULL;
+  if (learner->changed->len) {
+    ports = learner->changed;
+    learner->changed = g_ptr_array_new_with_free_func(g_free);
+  }
   NwfExpiryNode *first;
   while ((first = nwf_expiry_first(&learner->expiry)) && first->until <= now) {
     NwfMemoryEntry *entry = (NwfMemoryEntry *)first;
@@ -207,7 +209,10 @@ GPtrArray *nwf_learner_expire(NwfLearner *learner, gint64 now) {
     if (!g_ptr_array_find_with_equal_func(ports, memory->port, g_str_equal, NULL))
       g_ptr_array_add(ports, g_strdup(memory->port));
   }
-  for (guint i = 0; ports && i < ports->len; i++)
-    nwf_memory_save(learner, lookup(learner, g_ptr_array_index(ports, i)));
+  for (guint i = 0; ports && i < ports->len; i++) {
+    NwfMemory *memory = lookup(learner, g_ptr_array_index(ports, i));
+    if (memory) /* it may be gone since it lost an address */
+      nwf_memory_save(learner, memory);
+  }
   return ports;
 }

@@ -83,13 +83,17 @@ gboolean nwf_memory_trusts(const NwfMemory *memory, gboolean ipv6, const guint8 
   return FALSE;
 }
 
-gboolean nwf_memory_believes(NwfLearner *learner, NwfMemory *memory, gboolean ipv6, const guint8 *server) {
+/* Where servers are named, what comes within a tag is from none of them: filters do not look for addresses there, so
+ * that any guest could have sent it. */
+gboolean nwf_memory_believes(NwfLearner *learner, NwfMemory *memory, gboolean ipv6, const guint8 *server,
+                             const NwfTags *tags) {
   char text[INET6_ADDRSTRLEN];
-  if (nwf_memory_trusts(memory, ipv6, server))
+  gboolean hidden = tags->any && (ipv6 ? memory->servers6 : memory->servers4);
+  if (!hidden && nwf_memory_trusts(memory, ipv6, server))
     return TRUE;
   inet_ntop(ipv6 ? AF_INET6 : AF_INET, server, text, sizeof text);
-  nwf_memory_warn(learner, memory, "an answer of the %s server %s is ignored, it is no %s", ipv6 ? "DHCPv6" : "DHCP",
-                  text, ipv6 ? "DHCPV6SERVER" : "DHCPSERVER");
+  nwf_memory_warn(learner, memory, "an answer of the %s server %s is ignored, it is %s%s", ipv6 ? "DHCPv6" : "DHCP",
+                  text, hidden ? "within a VLAN tag and there is a " : "no ", ipv6 ? "DHCPV6SERVER" : "DHCPSERVER");
   return FALSE;
 }
 
@@ -115,11 +119,14 @@ gboolean nwf_memory_has_ipv4(const NwfMemory *memory) {
   return first_ipv4(memory) != NULL;
 }
 
+gboolean nwf_memory_wants_first(const NwfMemory *memory) {
+  return memory->method == NWF_LEARN_ANY && (memory->unconfirmed || !nwf_memory_has_ipv4(memory));
+}
+
 /* Out of the tables of all ports, not out of the port's list. */
 static void unlink_entry(NwfLearner *learner, NwfMemoryEntry *entry) {
   nwf_expiry_set(&learner->expiry, &entry->expiry, 0);
-  if (g_hash_table_lookup(learner->claims, &entry->learned) == entry)
-    g_hash_table_remove(learner->claims, &entry->learned);
+  nwf_claims_remove(&learner->claims, entry);
 }
 
 void nwf_memory_free(NwfLearner *learner, NwfMemory *memory) {
@@ -128,6 +135,8 @@ void nwf_memory_free(NwfLearner *learner, NwfMemory *memory) {
   g_ptr_array_unref(memory->entries);
   g_clear_pointer(&memory->servers4, g_array_unref);
   g_clear_pointer(&memory->servers6, g_array_unref);
+  g_free(memory->transactions4);
+  g_free(memory->transactions6);
   g_free(memory);
 }
 
@@ -141,21 +150,38 @@ static void keep_lease(NwfLearner *learner, const NwfMemoryEntry *entry) {
   nwf_leases_put(learner->leases, &memory->key, &lease, learner->now);
 }
 
+static void take_out(NwfLearner *learner, NwfMemoryEntry *entry) {
+  NwfMemory *memory = entry->memory;
+  unlink_entry(learner, entry);
+  if (!entry->learned.ipv6)
+    memory->unconfirmed = FALSE;
+  g_ptr_array_remove(memory->entries, entry);
+  memory->dirty = TRUE;
+}
+
+void nwf_memory_lose(NwfLearner *learner, NwfMemoryEntry *entry, const char *winner) {
+  NwfMemory *memory = entry->memory;
+  g_autofree char *text = nwf_learned_format(&entry->learned);
+  nwf_learn_log(&learner->config, NWF_LEARN_LOG_WARNING, "%s: %s is taken away: %s has it", memory->port, text, winner);
+  take_out(learner, entry);
+  if (!g_ptr_array_find_with_equal_func(learner->changed, memory->port, g_str_equal, NULL))
+    g_ptr_array_add(learner->changed, g_strdup(memory->port));
+  nwf_memory_save(learner, memory);
+}
+
 void nwf_memory_remove(NwfLearner *learner, NwfMemoryEntry *entry, const char *why) {
   NwfMemory *memory = entry->memory;
   g_autofree char *text = nwf_learned_format(&entry->learned);
   nwf_learn_log(&learner->config, NWF_LEARN_LOG_INFO, "%s: %s %s", memory->port, text, why);
-  unlink_entry(learner, entry);
   if (entry->learned.how == NWF_LEARNED_DHCP) {
     if (learner->leases)
       nwf_leases_remove(learner->leases, &memory->key, entry->learned.address, learner->now);
-    if (memory->method == NWF_LEARN_ANY) {
+    if (memory->method == NWF_LEARN_ANY && !memory->unconfirmed) {
       memory->has_previous = TRUE;
       memcpy(memory->previous, entry->learned.address, 4);
     }
   }
-  g_ptr_array_remove(memory->entries, entry);
-  memory->dirty = TRUE;
+  take_out(learner, entry);
 }
 
 gboolean nwf_memory_withdraw(NwfLearner *learner, NwfMemory *memory, const NwfLearned *address, const char *why) {
@@ -170,6 +196,15 @@ gboolean nwf_memory_withdraw(NwfLearner *learner, NwfMemory *memory, const NwfLe
 
 static gboolean is_lease(const NwfLearned *learned) {
   return learned->how == NWF_LEARNED_DHCP || learned->how == NWF_LEARNED_DHCPV6;
+}
+
+/* TRUE: the guest has the lease of a binding before this one still. */
+static gboolean confirm(NwfMemory *memory, const NwfLearned *learned) {
+  if (learned->ipv6 || !memory->unconfirmed || memory->restoring)
+    return FALSE;
+  memory->unconfirmed = FALSE;
+  memory->dirty = TRUE;
+  return TRUE;
 }
 
 /* The address is known: what is new is how long it lasts. What a server says counts more than what was seen. */
@@ -198,12 +233,12 @@ static gboolean refuse(NwfLearner *learner, NwfMemory *memory, const NwfLearned 
   return FALSE;
 }
 
-/* Whether another VM has the address. The same one on another port is on its way from there to here. */
-static const NwfMemory *other_holder(const NwfLearner *learner, const NwfMemory *memory, const NwfLearned *learned) {
-  const NwfMemoryEntry *entry = g_hash_table_lookup(learner->claims, learned);
-  if (!entry || memcmp(&entry->memory->key, &memory->key, sizeof memory->key) == 0)
-    return NULL;
-  return entry->memory;
+/* A lease of before: its server, and the lease file, have it until it ends. */
+static void give_way(NwfLearner *learner, NwfMemoryEntry *entry) {
+  g_autofree char *text = nwf_learned_format(&entry->learned);
+  nwf_learn_log(&learner->config, NWF_LEARN_LOG_INFO, "%s: %s makes way for the address that is used",
+                entry->memory->port, text);
+  take_out(learner, entry);
 }
 
 /* Under `any` there is one IPv4 address: the first that was seen, or what DHCP gives instead of it. Without a list of
@@ -212,7 +247,9 @@ static const NwfMemory *other_holder(const NwfLearner *learner, const NwfMemory 
 static gboolean make_way_any(NwfLearner *learner, NwfMemory *memory, const NwfLearned *learned) {
   NwfMemoryEntry *held = first_ipv4(memory);
   if (learned->how != NWF_LEARNED_DHCP) {
-    if (held)
+    if (held && memory->unconfirmed)
+      give_way(learner, held);
+    else if (held)
       return FALSE; /* what it sends is the filter's business now */
     if (memory->has_previous && memcmp(memory->previous, learned->address, 4) != 0)
       return refuse(learner, memory, learned, "its lease has ended, only DHCP can give it another address");
@@ -247,22 +284,19 @@ static gboolean make_room(NwfLearner *learner, NwfMemory *memory, const NwfLearn
   return TRUE;
 }
 
-static gboolean is_usable(const NwfLearned *learned) {
-  if (!learned->ipv6)
-    return learned->prefix == 32 && nwf_ipv4_usable(learned->address);
-  if (learned->how == NWF_LEARNED_DHCPV6)
-    return nwf_ipv6_prefix_usable(learned->address, learned->prefix);
-  return learned->prefix == 128 && nwf_ipv6_usable(learned->address);
-}
-
-static void insert(NwfLearner *learner, NwfMemory *memory, const NwfLearned *learned) {
+NwfMemoryEntry *nwf_memory_insert(NwfLearner *learner, NwfMemory *memory, const NwfLearned *learned) {
   NwfMemoryEntry *entry = g_new0(NwfMemoryEntry, 1);
   entry->memory = memory;
   entry->learned = *learned;
   entry->since = entry->seen = learner->now;
   g_ptr_array_add(memory->entries, entry);
-  g_hash_table_replace(learner->claims, &entry->learned, entry);
+  nwf_claims_add(&learner->claims, entry);
   nwf_expiry_set(&learner->expiry, &entry->expiry, learned->until);
+  return entry;
+}
+
+static void insert(NwfLearner *learner, NwfMemory *memory, const NwfLearned *learned) {
+  const NwfMemoryEntry *entry = nwf_memory_insert(learner, memory, learned);
   memory->dirty = TRUE;
   if (learned->how == NWF_LEARNED_DHCP)
     keep_lease(learner, entry);
@@ -273,19 +307,26 @@ static void insert(NwfLearner *learner, NwfMemory *memory, const NwfLearned *lea
                 nwf_learned_how_name(learned->how), memory->restoring ? ", known from before" : "", date ? date : "");
 }
 
+gboolean nwf_memory_yields(const NwfMemoryEntry *other, const NwfLearned *learned) {
+  return learned->how == NWF_LEARNED_LINK_LOCAL && other->learned.how == NWF_LEARNED_ND && !other->memory->given;
+}
+
 gboolean nwf_memory_add(NwfLearner *learner, NwfMemory *memory, const NwfLearned *learned) {
-  if (!is_usable(learned))
+  if (!nwf_learned_usable(learned))
     return FALSE;
   NwfMemoryEntry *known = nwf_memory_find(memory, learned);
   if (known) {
     refresh(learner, known, learned);
-    return FALSE;
+    return confirm(memory, learned);
   }
-  const NwfMemory *other = other_holder(learner, memory, learned);
-  if (other) {
-    char why[NWF_PORT_NAME_MAX + 10];
-    g_snprintf(why, sizeof why, "%s has it", other->port);
-    return refuse(learner, memory, learned, why);
+  NwfMemoryEntry *other;
+  while ((other = nwf_claims_find_other(&learner->claims, memory, learned, TRUE))) {
+    if (!nwf_memory_yields(other, learned)) {
+      char why[NWF_PORT_NAME_MAX + 10];
+      g_snprintf(why, sizeof why, "%s has it", other->memory->port);
+      return refuse(learner, memory, learned, why);
+    }
+    nwf_memory_lose(learner, other, memory->port);
   }
   gboolean one_only = !learned->ipv6 && memory->method == NWF_LEARN_ANY;
   if (learned->how != NWF_LEARNED_LINK_LOCAL &&

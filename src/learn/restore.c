@@ -8,7 +8,7 @@
 #define RETRY_SECONDS 10 /* after a state file could not be written; ours */
 
 void nwf_memory_state(const NwfMemory *memory, NwfState *state) {
-  *state = (NwfState){.key = memory->key, .has_previous = memory->has_previous};
+  *state = (NwfState){.key = memory->key, .has_previous = memory->has_previous, .unconfirmed = memory->unconfirmed};
   memcpy(state->previous, memory->previous, 4);
   state->learned = g_array_sized_new(FALSE, FALSE, sizeof(NwfLearned), memory->entries->len);
   for (guint i = 0; i < memory->entries->len; i++)
@@ -55,8 +55,8 @@ static gboolean still_holds(const NwfLearner *learner, const NwfMemory *memory, 
   return memory->method == NWF_LEARN_ANY || is_lease4(learned) || learned->how == NWF_LEARNED_DHCPV6;
 }
 
-static void restore_address(NwfLearner *learner, NwfMemory *memory, const NwfLearned *learned) {
-  if (is_lease4(learned) && memory->method == NWF_LEARN_ANY) {
+static void restore_address(NwfLearner *learner, NwfMemory *memory, const NwfState *state, const NwfLearned *learned) {
+  if (is_lease4(learned) && memory->method == NWF_LEARN_ANY && !state->unconfirmed) {
     /* it may have ended in the meantime */
     memory->has_previous = TRUE;
     memcpy(memory->previous, learned->address, 4);
@@ -65,8 +65,9 @@ static void restore_address(NwfLearner *learner, NwfMemory *memory, const NwfLea
     nwf_memory_add(learner, memory, learned);
 }
 
-/* Which server gave a lease is not compared here: the stock driver writes another of the server's addresses. */
-static void restore_leases(NwfLearner *learner, NwfMemory *memory) {
+/* Which server gave a lease is not compared here: the stock driver writes another of the server's addresses. Under
+ * `any` a lease that is not known of this binding makes way for what the guest shows. */
+static void restore_leases(NwfLearner *learner, NwfMemory *memory, gboolean of_before) {
   const GArray *leases = learner->leases ? nwf_leases_get(learner->leases, &memory->key) : NULL;
   if (!leases || !memory->ipv4)
     return;
@@ -78,8 +79,8 @@ static void restore_leases(NwfLearner *learner, NwfMemory *memory) {
     memcpy(learned.server, lease->server, 4);
     if (lease->until != 0 && lease->until <= learner->now)
       continue;
-    if (!(any && nwf_memory_has_ipv4(memory)))
-      nwf_memory_add(learner, memory, &learned);
+    if (!(any && nwf_memory_has_ipv4(memory)) && nwf_memory_add(learner, memory, &learned))
+      memory->unconfirmed = any && of_before;
   }
 }
 
@@ -90,13 +91,14 @@ void nwf_memory_restore(NwfLearner *learner, NwfMemory *memory, const NwfState *
     nwf_ipv6_link_local(memory->key.mac, own.address);
     nwf_memory_add(learner, memory, &own);
   }
-  if (state && memcmp(&state->key, &memory->key, sizeof memory->key) == 0) {
+  gboolean known = state && memcmp(&state->key, &memory->key, sizeof memory->key) == 0;
+  if (known) {
     memory->has_previous = state->has_previous && memory->method == NWF_LEARN_ANY;
     memcpy(memory->previous, state->previous, 4);
     for (guint i = 0; i < state->learned->len; i++)
-      restore_address(learner, memory, &g_array_index(state->learned, NwfLearned, i));
+      restore_address(learner, memory, state, &g_array_index(state->learned, NwfLearned, i));
   }
-  restore_leases(learner, memory);
+  restore_leases(learner, memory, !known || state->unconfirmed);
   memory->restoring = FALSE;
   memory->dirty = TRUE;
   nwf_memory_save(learner, memory);

@@ -74,6 +74,8 @@ gboolean nwf_state_write(const char *directory, const char *port, const NwfState
     inet_ntop(AF_INET, state->previous, previous, sizeof previous);
     g_key_file_set_string(file, GROUP, "previous", previous);
   }
+  if (state->unconfirmed)
+    g_key_file_set_boolean(file, GROUP, "unconfirmed", TRUE);
   for (guint i = 0; i < state->learned->len; i++)
     put_address(file, i, &g_array_index(state->learned, NwfLearned, i));
   gsize length;
@@ -89,8 +91,7 @@ void nwf_state_remove(const char *directory, const char *port) {
 
 /* --- reading --- */
 
-/* "ADDRESS" or "ADDRESS/PREFIX" */
-static gboolean parse_address(const char *text, NwfLearned *learned) {
+gboolean nwf_learned_parse(const char *text, NwfLearned *learned) {
   g_auto(GStrv) parts = g_strsplit(text, "/", 2);
   if (!parts[0])
     return FALSE;
@@ -110,7 +111,7 @@ static gboolean get_address(GKeyFile *file, const char *group, NwfLearned *learn
   g_autofree char *address = g_key_file_get_string(file, group, "address", NULL);
   g_autofree char *how = g_key_file_get_string(file, group, "how", NULL);
   g_autofree char *server = g_key_file_get_string(file, group, "server", NULL);
-  if (!address || !how || !parse_address(address, learned))
+  if (!address || !how || !nwf_learned_parse(address, learned))
     return FALSE;
   guint n = 0;
   while (n < G_N_ELEMENTS(hows) && strcmp(hows[n], how) != 0)
@@ -129,6 +130,7 @@ static gboolean get_head(GKeyFile *file, NwfState *state) {
   g_autofree char *previous = g_key_file_get_string(file, GROUP, "previous", NULL);
   if (!mac || !owner || !nwf_mac_parse(mac, state->key.mac) || !nwf_uuid_parse(owner, state->key.uuid))
     return FALSE;
+  state->unconfirmed = g_key_file_get_boolean(file, GROUP, "unconfirmed", NULL);
   state->has_previous = previous && inet_pton(AF_INET, previous, state->previous) == 1;
   return !previous || state->has_previous;
 }

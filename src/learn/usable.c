@@ -35,6 +35,20 @@ void nwf_ipv6_link_local(const guint8 mac[NWF_MAC_LEN], guint8 address[16]) {
   memcpy(address + 13, mac + 3, 3);
 }
 
+gboolean nwf_learned_usable(const NwfLearned *learned) {
+  if (!learned->ipv6)
+    return learned->prefix == 32 && nwf_ipv4_usable(learned->address);
+  if (learned->how == NWF_LEARNED_DHCPV6)
+    return nwf_ipv6_prefix_usable(learned->address, learned->prefix);
+  return learned->prefix == 128 && nwf_ipv6_usable(learned->address);
+}
+
+void nwf_learned_set_prefix(NwfLearned *learned, guint prefix) {
+  learned->prefix = prefix;
+  for (guint bit = prefix; bit < (learned->ipv6 ? 128 : 32); bit++)
+    learned->address[bit / 8] &= (guint8) ~(0x80 >> bit % 8);
+}
+
 gboolean nwf_learned_same_address(const NwfLearned *a, const NwfLearned *b) {
   return a->ipv6 == b->ipv6 && a->prefix == b->prefix && memcmp(a->address, b->address, a->ipv6 ? 16 : 4) == 0;
 }

@@ -6,6 +6,8 @@
 #include <string.h>
 
 #define GROUP "nwfilter"
+/* Ours: whoever unbinds a port wants it open some day. */
+#define NWF_UNBIND_GRACE_MAX 60000
 
 typedef struct {
   const char *path;
@@ -58,13 +60,25 @@ static void read_log_group(const Setting *setting, NwfEngineConfig *config) {
     warn_value(setting, "a number from 1 to 65535");
 }
 
+static void read_unbind_grace(const Setting *setting, NwfEngineConfig *config) {
+  guint64 grace;
+  if (g_ascii_string_to_unsigned(setting->value, 10, 0, NWF_UNBIND_GRACE_MAX, &grace, NULL))
+    config->unbind_grace = (guint)grace;
+  else
+    warn_value(setting, "a number of milliseconds, at most " G_STRINGIFY(NWF_UNBIND_GRACE_MAX));
+}
+
 static const struct {
   const char *key;
   void (*read)(const Setting *setting, NwfEngineConfig *config);
 } options[] = {
-    {"chain_end", read_chain_end},   {"cut_flows_on_redefine", read_cut_flows},
-    {"keep_flows", read_keep_flows}, {"keep_stock", read_keep_stock},
-    {"log_group", read_log_group},   {"watch_firewalld", read_watch_firewalld},
+    {"chain_end", read_chain_end},
+    {"cut_flows_on_redefine", read_cut_flows},
+    {"keep_flows", read_keep_flows},
+    {"keep_stock", read_keep_stock},
+    {"log_group", read_log_group},
+    {"unbind_grace", read_unbind_grace},
+    {"watch_firewalld", read_watch_firewalld},
 };
 
 static void read_setting(const Setting *setting, NwfEngineConfig *config) {

@@ -12,6 +12,9 @@
 #define NWF_LEASE_FILE NWF_LEASES_DIR "/nwfilter.leases"
 #define NWF_STATE_DIR NWF_RUNSTATEDIR "/nwfilter-nft"
 
+/* Ours, in milliseconds. libvirt's own time between a deleted binding and the new one is some 10. */
+#define NWF_UNBIND_GRACE 1000
+
 /** Sets what the file says in @config. A file that is not there says nothing; what is not understood in it is left
  * out, with a warning in libvirt's log. */
 void nwf_config_read(const char *path, NwfEngineConfig *config);

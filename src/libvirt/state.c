@@ -62,6 +62,7 @@ static gboolean start_engine(NwfDriver *driver) {
       .binding_dir = NWF_BINDINGS_DIR,
       .lease_file = NWF_LEASE_FILE,
       .state_dir = NWF_STATE_DIR,
+      .unbind_grace = NWF_UNBIND_GRACE,
       .log = engine_log,
   };
   nwf_config_read(NWF_CONFIG_FILE, &config);

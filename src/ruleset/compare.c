@@ -75,7 +75,7 @@ NwfTest nwf_test_negate(NwfTest test) {
       [NWF_OP_NOT_RANGE] = NWF_OP_RANGE,
   };
   /* "missing" is what nft writes for an option that is not there, and it compares with zero */
-  if (test.field == NWF_FIELD_TCP_OPTION)
+  if (test.base == NWF_BASE_TCPOPT || test.base == NWF_BASE_EXTHDR)
     test.low[0] = !test.low[0];
   else
     test.op = negated[test.op];
@@ -146,6 +146,7 @@ gboolean nwf_expr_equal(const NwfExpr *a, const NwfExpr *b) {
   case NWF_EXPR_LOG:
     return a->log.group == b->log.group && a->log.snaplen == b->log.snaplen;
   case NWF_EXPR_REJECT:
+  case NWF_EXPR_NOTRACK:
     return TRUE;
   case NWF_EXPR_VERDICT:
     return verdict_equal(&a->verdict, &b->verdict);

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include <nwfilter-nft/ruleset.h>
 
-static guint expr_features(const NwfExpr *expr) {
+guint nwf_expr_features(const NwfExpr *expr) {
   switch (expr->kind) {
   case NWF_EXPR_REJECT:
     return NWF_FEATURE_REJECT;
+  case NWF_EXPR_NOTRACK:
+    return NWF_FEATURE_CT;
   case NWF_EXPR_CONNLIMIT:
     return NWF_FEATURE_CONNLIMIT | NWF_FEATURE_CT;
   case NWF_EXPR_TEST:
@@ -19,7 +21,7 @@ guint nwf_chain_features(const NwfChain *chain) {
   for (guint j = 0; j < chain->rules->len; j++) {
     const NwfNftRule *rule = &g_array_index(chain->rules, NwfNftRule, j);
     for (guint k = 0; k < rule->n_exprs; k++)
-      features |= expr_features(&rule->exprs[k]);
+      features |= nwf_expr_features(&rule->exprs[k]);
   }
   return features;
 }

@@ -97,4 +97,5 @@ const NwfFieldSpec nwf_fields[NWF_N_FIELDS] = {
     [NWF_FIELD_CT_STATE] = {RAW_BYTES("ct state"), HEADER(NWF_BASE_CT, NFT_CT_STATE, 4), .host_order = TRUE},
     [NWF_FIELD_CT_DIRECTION] = {RAW_BYTES("ct direction"), HEADER(NWF_BASE_CT, NFT_CT_DIRECTION, 1)},
     [NWF_FIELD_TCP_OPTION] = {RAW_BYTES("tcp option"), HEADER(NWF_BASE_TCPOPT, 0, 1)},
+    [NWF_FIELD_IP6_FRAGMENT] = {RAW_BYTES("exthdr frag"), HEADER(NWF_BASE_EXTHDR, 0, 1), NEEDS_IP6},
 };

@@ -118,6 +118,33 @@ static void count_chain(const NwfRuleset *ruleset, const char *name, GHashTable 
   }
 }
 
+static guint features_from(const NwfRuleset *ruleset, const char *name, GHashTable *seen) {
+  const NwfChain *chain = name ? nwf_ruleset_chain(ruleset, name) : NULL;
+  if (!chain || !g_hash_table_add(seen, (gpointer)chain->name))
+    return 0;
+  guint features = nwf_chain_features(chain);
+  for (guint i = 0; i < chain->rules->len; i++) {
+    const NwfNftRule *rule = &g_array_index(chain->rules, NwfNftRule, i);
+    for (guint j = 0; j < rule->n_exprs; j++)
+      if (rule->exprs[j].kind == NWF_EXPR_VERDICT)
+        features |= features_from(ruleset, rule->exprs[j].verdict.chain, seen);
+  }
+  return features;
+}
+
+guint nwf_ruleset_port_features(NwfRuleset *ruleset, const char *port) {
+  const GArray *places = nwf_references_places(nwf_ruleset_references(ruleset), port);
+  g_autoptr(GHashTable) seen = g_hash_table_new(g_str_hash, g_str_equal);
+  guint features = 0;
+  for (guint i = 0; places && i < places->len; i++) {
+    const NwfPlace *place = &g_array_index(places, NwfPlace, i);
+    if (is_dispatch(place->set))
+      features |=
+          features_from(ruleset, g_array_index(place->set->elements, NwfElement, place->index).verdict.chain, seen);
+  }
+  return features;
+}
+
 GArray *nwf_ruleset_port_infos(const NwfRuleset *ruleset) {
   GArray *infos = g_array_new(FALSE, TRUE, sizeof(NwfPortInfo));
   g_autoptr(GPtrArray) ports = nwf_ruleset_ports(ruleset);

@@ -31,6 +31,8 @@ static json_t *tcp_option_json(guint8 kind) {
 static json_t *operand_json(const NwfOperand *operand, guint8 arg) {
   if (operand->field == NWF_FIELD_TCP_OPTION)
     return tcp_option_json(arg);
+  if (operand->field == NWF_FIELD_IP6_FRAGMENT)
+    return json_pack("{s:{s:s}}", "exthdr", "name", "frag");
   if (!operand->name)
     return json_pack("{s:{s:s,s:i,s:i}}", "payload", "base", nwf_base_names[operand->place.base], "offset",
                      operand->place.offset * 8, "len", operand->place.length * 8);
@@ -93,7 +95,7 @@ static json_t *test_json(NwfPrintContext *context, const NwfTest *test) {
   NwfOperand operand = nwf_operand_of_test(context, test);
   json_t *left = operand_json(&operand, test->arg);
   nwf_print_context_add(context, test);
-  if (test->field == NWF_FIELD_TCP_OPTION)
+  if (test->field == NWF_FIELD_TCP_OPTION || test->field == NWF_FIELD_IP6_FRAGMENT)
     return match_json("==", left, json_boolean((test->low[0] != 0) == (test->op == NWF_OP_EQ)));
   if (test->field == NWF_FIELD_CT_DIRECTION)
     return match_json(op_name(test), left, json_string(test->low[0] ? "reply" : "original"));
@@ -151,6 +153,8 @@ static json_t *expr_json(NwfPrintContext *context, const NwfExpr *expr, gboolean
     return log_json(expr);
   case NWF_EXPR_REJECT:
     return json_pack("{s:{s:s,s:s}}", "reject", "type", "icmpx", "expr", "port-unreachable");
+  case NWF_EXPR_NOTRACK:
+    return json_pack("{s:n}", "notrack");
   case NWF_EXPR_VERDICT:
     return verdict_json(&expr->verdict);
   case NWF_EXPR_FOREIGN:
@@ -180,7 +184,7 @@ static json_t *chain_json(const NwfChain *chain) {
   json_t *json = json_pack("{s:s,s:s,s:s}", "family", "bridge", "table", NWF_TABLE, "name", chain->name);
   if (chain->hook != NWF_HOOK_NONE) {
     json_t *base = json_pack("{s:s,s:s,s:i,s:s}", "type", "filter", "hook", nwf_hook_names[chain->hook], "prio",
-                             chain->priority, "policy", "accept");
+                             chain->priority, "policy", "drop");
     json_object_update(json, base);
     json_decref(base);
   }

@@ -28,6 +28,8 @@ static void append_value(GString *out, guint8 type, const guint8 *value, guint l
 static void append_operand(GString *out, const NwfOperand *operand, guint8 arg) {
   if (operand->field == NWF_FIELD_TCP_OPTION)
     g_string_append_printf(out, "tcp option %u", arg);
+  else if (operand->field == NWF_FIELD_IP6_FRAGMENT)
+    g_string_append(out, nwf_fields[operand->field].name);
   else if (operand->name)
     g_string_append(out, operand->name);
   else
@@ -99,7 +101,7 @@ static void append_test(GString *out, NwfPrintContext *context, const NwfTest *t
   }
   NwfOperand operand = nwf_operand_of_test(context, test);
   append_operand(out, &operand, test->arg);
-  if (test->field == NWF_FIELD_TCP_OPTION)
+  if (test->field == NWF_FIELD_TCP_OPTION || test->field == NWF_FIELD_IP6_FRAGMENT)
     append_presence(out, test);
   else if (test->field == NWF_FIELD_CT_DIRECTION)
     g_string_append_printf(out, "%s %s", test->op == NWF_OP_NE ? " !=" : "", test->low[0] ? "reply" : "original");
@@ -156,6 +158,9 @@ static void append_expr(GString *out, NwfPrintContext *context, const NwfExpr *e
     break;
   case NWF_EXPR_REJECT:
     g_string_append(out, "reject with icmpx port-unreachable");
+    break;
+  case NWF_EXPR_NOTRACK:
+    g_string_append(out, "notrack");
     break;
   case NWF_EXPR_VERDICT:
     append_verdict(out, &expr->verdict);
@@ -252,7 +257,7 @@ static void append_set(GString *out, const NwfSet *set) {
 static void append_chain(GString *out, const NwfRuleset *ruleset, const NwfChain *chain) {
   g_string_append_printf(out, "  chain %s {\n", chain->name);
   if (chain->hook != NWF_HOOK_NONE)
-    g_string_append_printf(out, "    type filter hook %s priority %d; policy accept;\n", nwf_hook_names[chain->hook],
+    g_string_append_printf(out, "    type filter hook %s priority %d; policy drop;\n", nwf_hook_names[chain->hook],
                            chain->priority);
   for (guint i = 0; i < chain->rules->len; i++) {
     const NwfNftRule *rule = &g_array_index(chain->rules, NwfNftRule, i);

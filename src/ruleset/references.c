@@ -41,8 +41,11 @@ static void take_chain(NwfRuleset *ruleset, const char *name, int step) {
   if (!chain)
     return;
   chain->uses += (guint)step;
-  if (chain->uses == (step > 0 ? 1 : 0))
+  if (chain->uses == (step > 0 ? 1 : 0)) {
+    if (nwf_chain_features(chain) & NWF_FEATURE_CT)
+      ruleset->references->tracking += (guint)step;
     take_rules(ruleset, chain, step);
+  }
   if (chain->uses == 0)
     g_hash_table_add(ruleset->references->unused_chains, chain);
 }

@@ -30,6 +30,7 @@ typedef struct NwfReferences {
   GHashTable *ports; /* name, owned -> GArray of NwfPlace */
   /* whose count has become zero, and may be more by now; borrowed */
   GHashTable *unused_chains, *unused_sets;
+  guint tracking;       /* chains in use that test or count connections */
   guint other_deciding; /* ports whose verdict for EtherTypes without an entry, when they are sent one, is not accept */
   NwfClassCount classes[NWF_N_CLASSES];
 } NwfReferences;

@@ -8,15 +8,13 @@
 #include <string.h>
 
 const char *const nwf_base_names[] = {
-    [NWF_BASE_LL] = "ll", [NWF_BASE_NH] = "nh", [NWF_BASE_TH] = "th",
-    [NWF_BASE_META] = "", [NWF_BASE_CT] = "",   [NWF_BASE_TCPOPT] = "",
+    [NWF_BASE_LL] = "ll", [NWF_BASE_NH] = "nh",   [NWF_BASE_TH] = "th",   [NWF_BASE_META] = "",
+    [NWF_BASE_CT] = "",   [NWF_BASE_TCPOPT] = "", [NWF_BASE_EXTHDR] = "",
 };
 
 const char *const nwf_hook_names[] = {
-    [NWF_HOOK_NONE] = "",
-    [NWF_HOOK_PREROUTING] = "prerouting",
-    [NWF_HOOK_FORWARD] = "forward",
-    [NWF_HOOK_POSTROUTING] = "postrouting",
+    [NWF_HOOK_NONE] = "",           [NWF_HOOK_PREROUTING] = "prerouting",   [NWF_HOOK_INPUT] = "input",
+    [NWF_HOOK_FORWARD] = "forward", [NWF_HOOK_POSTROUTING] = "postrouting",
 };
 
 const char *const nwf_verdict_names[] = {

@@ -59,6 +59,15 @@ static NwfXmlNext read_filterref(BindingReader *reader, const NwfXmlElement *ele
   return NWF_XML_ENTER;
 }
 
+/* Beside the binding, in a status: which interface the port was. */
+static NwfXmlNext read_interface(BindingReader *reader, const NwfXmlElement *element) {
+  const char *index = nwf_xml_attr(element, "index");
+  guint64 number;
+  if (reader->binding != NULL && index != NULL && g_ascii_string_to_unsigned(index, 10, 1, G_MAXINT, &number, NULL))
+    reader->binding->index = (guint)number;
+  return NWF_XML_SKIP;
+}
+
 static NwfXmlNext start_root(BindingReader *reader, const NwfXmlElement *element, GError **error) {
   if (element->depth == 0 && strcmp(element->name, "filterbindingstatus") == 0) {
     reader->base = 1;
@@ -71,7 +80,7 @@ static NwfXmlNext start_root(BindingReader *reader, const NwfXmlElement *element
     return NWF_XML_ENTER;
   }
   if (element->depth > 0)
-    return NWF_XML_SKIP;
+    return strcmp(element->name, "interface") == 0 ? read_interface(reader, element) : NWF_XML_SKIP;
   g_set_error(error, NWF_ERROR, NWF_ERROR_XML, "the root element is <%.64s>, not <filterbinding>", element->name);
   return NWF_XML_FAIL;
 }

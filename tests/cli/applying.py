@@ -168,6 +168,17 @@ def unreadable_binding_changes_nothing(lab):
 
 
 @test
+def alternative_name_is_refused_with_the_real_one(lab):
+    subprocess.run(["ip", "tuntap", "add", "tap7", "mode", "tap"], check=True)
+    subprocess.run(["ip", "link", "property", "add", "dev", "tap7", "altname", "seventh"], check=True)
+    lab.bind("seventh")
+    fails(lab, "port seventh: this is an alternative name of the interface tap7")
+    (lab.bindings / "seventh.xml").unlink()
+    lab.bind("tap7")
+    lab.apply()
+
+
+@test
 def two_files_of_one_port_are_both_named(lab):
     one, two = lab.bind("tap0"), lab.bind("tap0", file="zap", IP="10.0.0.2")
     fails(lab, one, two, "tap0")

@@ -108,7 +108,7 @@ def added_base_chain_goes(lab):
 @test
 def changed_policy_comes_back(lab):
     put_right(lab, lambda: nft("add", "chain", *TABLE, "prerouting",
-                               "{ type filter hook prerouting priority -150; policy drop; }"))
+                               "{ type filter hook prerouting priority -210; policy accept; }"))
 
 
 @test

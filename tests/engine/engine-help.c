@@ -118,10 +118,10 @@ gboolean bench_bind_mac(Bench *bench, const char *port, const guint8 mac[6], con
                         GError **error) {
   g_autofree char *address = nwf_mac_format(mac);
   g_autofree char *xml = g_strdup_printf("<filterbinding><owner><name>guest</name>"
-                                         "<uuid>d54df46f-1ab5-4a22-8618-4560ef5fac2c</uuid></owner>"
+                                         "<uuid>d54df46f-1ab5-4a22-8618-4560ef5fac%02x</uuid></owner>"
                                          "<portdev name='%s'/><mac address='%s'/>"
                                          "<filterref filter='%s'>%s</filterref></filterbinding>",
-                                         port, address, filter, parameters ? parameters : "");
+                                         mac[5], port, address, filter, parameters ? parameters : "");
   NwfBinding *binding = nwf_binding_parse(xml, strlen(xml), NULL, error);
   return binding && nwf_engine_bind(bench->engine, binding, error);
 }

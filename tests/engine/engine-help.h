@@ -33,6 +33,7 @@ void bench_write(char *path, const char *text);
 /** Makes a tap of that name, held open until the end of the test program. */
 void bench_tap(const char *name);
 gboolean bench_define(Bench *bench, const char *xml, GError **error);
+/** Each MAC address has an owner of its own. */
 gboolean bench_bind_mac(Bench *bench, const char *port, const guint8 mac[6], const char *filter, const char *parameters,
                         GError **error);
 /** With the MAC 52:54:00:00:00:01. */

@@ -80,16 +80,24 @@ static void udp(Frame *frame, guint16 from, guint16 to) {
   put32(frame, 0);
 }
 
-Frame frame_arp(const guint8 mac[6], const char *address) {
+static Frame arp_request(const guint8 mac[6], const char *sender, const char *address) {
   static const guint8 zero[6];
   Frame frame = {.length = 0};
   ethernet(&frame, everybody, mac, 0x0806);
   put(&frame, (const guint8[]){0, 1, 8, 0, 6, 4, 0, 1}, 8);
   put(&frame, mac, 6);
-  put_address(&frame, AF_INET, address);
+  put_address(&frame, AF_INET, sender);
   put(&frame, zero, 6);
   put_address(&frame, AF_INET, address);
   return frame;
+}
+
+Frame frame_arp(const guint8 mac[6], const char *address) {
+  return arp_request(mac, address, address);
+}
+
+Frame frame_arp_probe(const guint8 mac[6], const char *address) {
+  return arp_request(mac, NULL, address);
 }
 
 Frame frame_udp(const guint8 mac[6], const guint8 to[6], const char *from, const char *destination) {
@@ -186,6 +194,20 @@ static Frame ipv6_udp(const guint8 mac[6], const guint8 to[6], const char *from,
 
 Frame frame_udp6(const guint8 mac[6], const guint8 to[6], const char *from, const char *destination) {
   return ipv6_udp(mac, to, from, destination, 1000, 9);
+}
+
+void frame_set_destination(Frame *frame, const char *address) {
+  g_assert_cmpint(inet_pton(AF_INET, address, frame->bytes + 14 + 16), ==, 1);
+  set16(frame, 14 + 10, 0);
+  set16(frame, 14 + 10, folded(add_up(frame->bytes + 14, 20, 0)));
+}
+
+Frame frame_tagged(Frame frame, guint16 vlan) {
+  memmove(frame.bytes + 16, frame.bytes + 12, frame.length - 12);
+  frame.length += 4;
+  set16(&frame, 12, 0x8100);
+  set16(&frame, 14, vlan);
+  return frame;
 }
 
 Frame frame_dhcp6(const guint8 mac[6], const char *from) {

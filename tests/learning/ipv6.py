@@ -132,7 +132,7 @@ BOTH = """<filter name='guest6'>
 
 
 @learning_test
-def a_filter_of_both_families_waits_for_ipv4(place):
+def a_filter_of_both_families_is_in_force_for_one(place):
     client = guest(place)
     place.engine.obey(f"unbind {client.port}")
     place.define("guest6", BOTH)
@@ -140,8 +140,10 @@ def a_filter_of_both_families_waits_for_ipv4(place):
     client.marker = lambda: frames.marker(client.mac)
     client.run("ip", "addr", "add", PREFIX + "7/64", "dev", "eth0")
     place.learned(client, PREFIX + "7", "nd")
-    assert not speaks_as(client, PREFIX + "7")
-    assert client.passes(frames.arp(client.mac, "10.0.0.7"))
+    assert speaks_as(client, PREFIX + "7")
+    assert not speaks_as(client, PREFIX + "8")
+    assert not client.passes(frames.udp(client.mac, frames.ALL, "0.0.0.0", "255.255.255.255"))
+    assert not client.passes(frames.arp(client.mac, "10.0.0.7"))
     place.learned(client, "10.0.0.7", "arp")
     assert client.speaks_as("10.0.0.7")
     assert speaks_as(client, PREFIX + "7")

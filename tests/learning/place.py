@@ -32,7 +32,7 @@ TUNSETIFF, IFF_TAP, IFF_NO_PI, IFF_MULTI_QUEUE = 0x400454ca, 0x0002, 0x1000, 0x0
 
 BRIDGE_MAC = "52:54:00:ff:00:01"
 BRIDGE_IP = "10.0.0.254"
-OWNER = "5f0e5f4a-6c3d-4f0e-9f0c-111111111111"  # of harness.binding_xml
+OWNER = "5f0e5f4a-6c3d-4f0e-9f0c-111111111111"  # of harness.binding_xml: the first client's
 
 libc = ctypes.CDLL(None, use_errno=True)
 
@@ -143,6 +143,7 @@ class Client:
     def __init__(self, place, number, ipv6=False):
         self.place, self.number = place, number
         self.port, self.mac = f"p{number}", f"52:54:00:00:00:{number + 1:02x}"
+        self.owner = f"{OWNER[:-1]}{number + 1:x}"
         self.holder = place.start(
             "unshare", "-n", "-m", "--propagation", "private", "sh", "-c",
             "mount -t tmpfs tmpfs /var/lib && mount -t tmpfs tmpfs /run && mkdir -p /var/lib/dhcp /var/lib/dhcpcd && "
@@ -236,7 +237,7 @@ class Tap:
     """A guest's port with the guest's side in our hands."""
 
     def __init__(self, place, port, queues=1):
-        self.place, self.port, self.mac = place, port, "52:54:00:00:01:01"
+        self.place, self.port, self.mac, self.owner = place, port, "52:54:00:00:01:01", OWNER
         flags = IFF_TAP | IFF_NO_PI | (IFF_MULTI_QUEUE if queues > 1 else 0)
         self.queues = []
         for _ in range(queues):
@@ -322,8 +323,8 @@ class Place:
     def bind(self, client, filter_name="clean-traffic", **parameters):
         if not self.engine:
             self.start_engine()
-        path = self.lab.write(f"bind/{client.port}.xml",
-                              harness.binding_xml(client.port, filter_name, client.mac, **parameters))
+        text = harness.binding_xml(client.port, filter_name, client.mac, **parameters)
+        path = self.lab.write(f"bind/{client.port}.xml", text.replace(OWNER, client.owner))
         self.engine.obey(f"bind {path}")
 
     def define(self, name, text):

@@ -8,8 +8,8 @@ import signal
 import subprocess
 
 import firewall
-from harness import Skip, note, run, test
-from host import OURS, STOCK, Host, binding_xml
+from harness import Skip, equal, note, run, test
+from host import OURS, STOCK, Host, binding_xml, interface_xml
 from net import Bridge
 
 MAC, FOREIGN, IP = "52:54:00:00:00:01", "52:54:00:00:00:66", "10.0.0.1"
@@ -21,13 +21,14 @@ class Flood:
     """tests/libvirt/flood between two taps."""
 
     def __init__(self, options, sender, receiver, frames):
+        """@sender and @receiver: descriptors"""
         program = pathlib.Path(options.tools) / "flood"
         if not program.exists():
             raise Skip(f"no {program}")
         # pylint: disable-next=consider-using-with
-        self.process = subprocess.Popen([program, str(sender.fd), str(receiver.fd), FOREIGN, MAC, str(frames)],
+        self.process = subprocess.Popen([program, str(sender), str(receiver), FOREIGN, MAC, str(frames)],
                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-                                        pass_fds=[sender.fd, receiver.fd])
+                                        pass_fds=[sender, receiver])
 
     def arrived(self):
         self.process.stdin.write("\n")
@@ -119,7 +120,7 @@ def flood(options, driver, rounds, frames):
     """How many arrived during each disturbance, and the totals."""
     kind = Firewalled if shutil.which("firewalld") and shutil.which("dbus-daemon") else Scene
     scene = kind(options, driver)
-    stream = Flood(options, scene.sender, scene.receiver, frames)
+    stream = Flood(options, scene.sender.fd, scene.receiver.fd, frames)
     leaks, before = {}, stream.arrived()
     leaks["at rest"] = before
     for _ in range(rounds):
@@ -163,7 +164,7 @@ def none_leaves_it_while_ours_takes_over_from_the_stock_driver(options):
     if not options.module:
         raise Skip("needs the module")
     scene = Scene(options, STOCK)
-    stream = Flood(options, scene.sender, scene.receiver, 0)
+    stream = Flood(options, scene.sender.fd, scene.receiver.fd, 0)
     scene.host.stop()
     for driver in (OURS, STOCK):
         scene.host.start(driver)
@@ -171,6 +172,35 @@ def none_leaves_it_while_ours_takes_over_from_the_stock_driver(options):
         scene.host.stop()
     result = stream.end()
     note(str(result))
+    assert result["honest_arrived"] > 0, "not even honest frames arrive"
+    assert result["spoofed_arrived"] == 0, f"{result['spoofed_arrived']} spoofed frames arrived"
+
+
+def flood_of_a_guest_under_update(options, rounds):
+    """libvirt deletes the binding of a running guest and makes a new one when it is given another filter."""
+    host = Host(options)
+    host.start()
+    peer = Bridge().tap("peer")
+    with host.connect() as conn:
+        conn.define(FILTER.format(0, 1))
+    host.define_guest("guest", interface_xml("leak", MAC, port="guest0"))
+    host.virsh("start", "guest")
+    stream = Flood(options, host.guest_tap("guest", "guest0"), peer.fd, 0)
+    for number in range(rounds):
+        name = "leak" if number % 2 else "no-mac-spoofing"
+        host.virsh("update-device", "guest", host.write("update.xml", interface_xml(name, MAC, port="guest0")))
+        equal(host.virsh("nwfilter-binding-list").stdout.split(), ["guest0", name])
+    result = stream.end()
+    note(f"{host.driver}, {rounds} updates: {result}")
+    host.check_agreement()
+    return result
+
+
+@test
+def none_leaves_a_guest_that_is_given_another_filter(options):
+    if not options.module:
+        raise Skip("needs the module")
+    result = flood_of_a_guest_under_update(options, 200 if options.full else 10)
     assert result["honest_arrived"] > 0, "not even honest frames arrive"
     assert result["spoofed_arrived"] == 0, f"{result['spoofed_arrived']} spoofed frames arrived"
 

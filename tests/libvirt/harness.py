@@ -21,6 +21,7 @@ CLONE_NEWNS = 0x00020000  # linux/sched.h
 CLONE_NEWNET = 0x40000000
 CLONE_NEWPID = 0x20000000
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
+PIDFD_GETFD = 438  # asm-generic/unistd.h
 
 libc = ctypes.CDLL(None, use_errno=True)
 
@@ -57,6 +58,16 @@ def die_with_parent():
 def unshare(flags):
     if libc.unshare(flags):
         raise OSError(ctypes.get_errno(), "cannot make namespaces")
+
+
+def descriptor_of(pid, number):
+    """A copy of another process's descriptor."""
+    process = os.pidfd_open(pid)
+    copy = libc.syscall(PIDFD_GETFD, process, number, 0)
+    os.close(process)
+    if copy < 0:
+        raise OSError(ctypes.get_errno(), "cannot take a descriptor")
+    return copy
 
 
 def report_of(function):

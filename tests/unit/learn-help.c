@@ -279,3 +279,22 @@ gboolean lease(Rig *rig, const char *port, guint8 n, const char *address, guint3
   g_assert_false(feed(rig, port, TRUE, dhcp_frame(&request, NULL), now));
   return feed(rig, port, FALSE, dhcp_frame(&ack, "10.0.0.1"), now);
 }
+
+void rig_ports(Rig *rig, NwfLearnMethod method) {
+  rig_init(rig);
+  add_port(rig, "a", 1, method);
+  add_port(rig, "b", 2, method);
+}
+
+gboolean shows(Rig *rig, const char *port, guint8 n, const char *address) {
+  return feed(rig, port, TRUE, arp_frame(n, n, address, "10.0.0.9"), NOW);
+}
+
+gboolean reply6(Rig *rig, const char *address, guint prefix, guint32 valid, gint64 now) {
+  static guint32 xid = 100;
+  g_autoptr(GByteArray) request = dhcp6_message(NWF_DHCP6_REQUEST, ++xid, "duid");
+  g_autoptr(GByteArray) reply = dhcp6_message(NWF_DHCP6_REPLY, xid, "duid");
+  append_ia(reply, address, prefix, valid, 0);
+  feed(rig, "a", TRUE, udp6_frame(1, "fe80::5054:ff:fe00:1", 546, 547, request), now);
+  return feed(rig, "a", FALSE, udp6_frame(0, "fe80::1", 547, 546, reply), now);
+}

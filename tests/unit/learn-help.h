@@ -23,6 +23,8 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Rig, rig_clear)
 /** MAC 52:54:00:00:00:n, owner 0..0n; IPv4 and IPv6 by `any`. */
 NwfLearnPort port_of(const char *name, guint8 n);
 void add_port(Rig *rig, const char *name, guint8 n, NwfLearnMethod method);
+/** A rig with ports "a" and "b" of MACs 1 and 2. */
+void rig_ports(Rig *rig, NwfLearnMethod method);
 /** "10.0.0.5 dhcp 1700000100, fe80::1 nd 0": what is known of a port. */
 char *known(const Rig *rig, const char *port);
 void assert_known(const Rig *rig, const char *port, const char *expected);
@@ -58,5 +60,11 @@ void append_ia(GByteArray *message, const char *address, guint prefix, guint32 v
 
 /** Feeds the frame and frees it. */
 gboolean feed(Rig *rig, const char *port, gboolean from_guest, GByteArray *frame, gint64 now);
+/** An ARP request of the guest's, at NOW. */
+gboolean shows(Rig *rig, const char *port, guint8 n, const char *address);
 /** REQUEST by the guest and ACK by 10.0.0.1; what feeding the ACK gave. */
 gboolean lease(Rig *rig, const char *port, guint8 n, const char *address, guint32 seconds, gint64 now);
+/** The same of port "a" by DHCPv6: IA_NA, or IA_PD when @prefix < 128. */
+gboolean reply6(Rig *rig, const char *address, guint prefix, guint32 valid, gint64 now);
+/** What port "a" knows of itself. */
+#define LINK_LOCAL "fe80::5054:ff:fe00:1 link-local 0"

@@ -102,6 +102,76 @@ static void dhcp_replies_are_those_to_the_ports_mac(void) {
   g_assert_nonnull(watch_chain(ruleset, "from_port", 0x8100));
 }
 
+static const NwfChain *goto_of(const NwfRuleset *ruleset, const NwfChain *chain, guint index) {
+  g_autofree char *text = rule_text(chain, index);
+  const char *target = strstr(text, "goto ");
+  return target ? nwf_ruleset_chain(ruleset, target + strlen("goto ")) : NULL;
+}
+
+/* A filter that decides itself what of DHCP passes: the frames take a list of the port's own, which copies what it
+ * accepts, and the filter's chain stays what it is. */
+static void dhcp_that_the_filter_lets_out_is_copied(void) {
+  g_autoptr(NwfBinding) watched = bind("clean-traffic", "vnet0", NWF_WATCH_DHCP),
+                        plain = bind("clean-traffic", "vnet0", 0);
+  g_autoptr(NwfRuleset) ruleset = compile(watched, GROUP), before = compile(plain, GROUP);
+  const NwfChain *chain = watch_chain(ruleset, "from_port", 0x0800);
+  const char *filters = verdict_of(before, "from_port", 0x0800)->chain;
+  g_assert_cmpuint(chain->rules->len, ==, 2);
+  const NwfChain *accepted = goto_of(ruleset, chain, 0), *after = goto_of(ruleset, chain, 1);
+  g_assert_true(g_str_has_prefix(accepted->name, "accepted-vnet0-out-ipv4-"));
+  g_assert_cmpstr(after->name, ==, filters);
+  const NwfChain *original = nwf_ruleset_chain(before, filters);
+  g_assert_cmpuint(accepted->rules->len, ==, original->rules->len);
+  guint copies = 0;
+  for (guint i = 0; i < original->rules->len; i++) {
+    g_autofree char *text = rule_text(original, i), *copying = rule_text(accepted, i);
+    const NwfChain *copy = goto_of(ruleset, accepted, i);
+    g_assert_cmpint(g_str_has_suffix(text, "accept"), ==, copy != NULL);
+    if (!copy) {
+      g_assert_cmpstr(text, ==, copying);
+      continue;
+    }
+    ASSERT_RULE(copy, 0, "limit rate 20/second burst 40 packets log group 4711 snaplen 1500");
+    ASSERT_RULE(copy, 1, "accept");
+    copies++;
+  }
+  g_assert_cmpuint(copies, >, 0);
+  /* tagged frames do not pass at all */
+  g_assert_cmpint(verdict_of(ruleset, "from_port", 0x8100)->kind, ==, NWF_VERDICT_DROP);
+  g_assert_cmpint(verdict_of(ruleset, "to_port", 0x8100)->kind, ==, NWF_VERDICT_DROP);
+}
+
+/* A second stage that is the same for all ports of a filter is made once, its copying list for each. */
+static void dhcp_that_the_second_stage_drops_is_not_copied(void) {
+  static const char xml[] = "<filter name='no-dhcp'><rule action='drop' direction='out'>"
+                            "<udp dstportstart='67'/></rule></filter>";
+  g_autoptr(GError) error = NULL;
+  g_autoptr(NwfFilterStore) store = load_filters();
+  nwf_filter_store_put(store, nwf_filter_parse(xml, strlen(xml), NULL, &error));
+  g_assert_no_error(error);
+  g_autoptr(NwfBinding) a = bind("no-dhcp", "vnet0", NWF_WATCH_DHCP), b = bind("no-dhcp", "vnet1", NWF_WATCH_DHCP);
+  NwfBinding *both[] = {a, b};
+  NwfCompileOptions options = {.features = NWF_FEATURE_ALL, .log_group = GROUP};
+  g_autoptr(NwfRuleset) ruleset = nwf_compile(store, both, 2, &options, &error);
+  g_assert_no_error(error);
+  const NwfSet *map = nwf_ruleset_set(ruleset, "from_port");
+  guint found = 0;
+  for (guint i = 0; i < map->elements->len; i++) {
+    const NwfElement *element = &g_array_index(map->elements, NwfElement, i);
+    if (element->key[16] != 8 || element->key[17] != 0)
+      continue;
+    const NwfChain *watch = nwf_ruleset_chain(ruleset, element->verdict.chain), *l2 = goto_of(ruleset, watch, 0),
+                   *stage2 = goto_of(ruleset, l2, 0);
+    g_autofree char *name = g_strdup_printf("accepted-%s-out-ipv4-stage2-", (const char *)element->key);
+    g_assert_true(g_str_has_prefix(stage2->name, name));
+    g_autofree char *drop = rule_text(stage2, 0);
+    g_assert_true(g_str_has_suffix(drop, "drop"));
+    g_assert_true(g_str_has_prefix(goto_of(ruleset, stage2, 1)->name, "copy-"));
+    found++;
+  }
+  g_assert_cmpuint(found, ==, 2);
+}
+
 static void dhcp_replies_of_named_servers_only(void) {
   g_autoptr(NwfBinding) binding = bind("empty", "vnet0", NWF_WATCH_DHCP);
   nwf_parameters_add(binding->parameters, "DHCPSERVER", "10.0.0.254", NULL);
@@ -150,9 +220,12 @@ static void ports_have_limits_of_their_own(void) {
   NwfCompileOptions options = {.features = NWF_FEATURE_ALL, .log_group = GROUP};
   g_autoptr(NwfRuleset) ruleset = nwf_compile(store, both, 2, &options, NULL);
   const NwfSet *map = nwf_ruleset_set(ruleset, "from_port");
-  g_assert_cmpuint(map->elements->len, ==, 2);
-  g_assert_cmpstr(g_array_index(map->elements, NwfElement, 0).verdict.chain, !=,
-                  g_array_index(map->elements, NwfElement, 1).verdict.chain);
+  g_assert_cmpuint(map->elements->len, ==, 6); /* IPv4, ARP and IPv6 of each */
+  const NwfVerdict *first = &g_array_index(map->elements, NwfElement, 1).verdict;
+  const NwfVerdict *second = &g_array_index(map->elements, NwfElement, 4).verdict;
+  g_assert_cmpint(first->kind, ==, NWF_VERDICT_GOTO);
+  g_assert_cmpint(second->kind, ==, NWF_VERDICT_GOTO);
+  g_assert_cmpstr(first->chain, !=, second->chain);
   g_assert_nonnull(nwf_ruleset_chain(ruleset, "prerouting"));
 }
 
@@ -193,6 +266,8 @@ int main(int argc, char **argv) {
 #define TEST(function) g_test_add_func("/watch/" #function, function)
   TEST(arp_is_copied_before_the_filter_decides);
   TEST(dhcp_replies_are_those_to_the_ports_mac);
+  TEST(dhcp_that_the_filter_lets_out_is_copied);
+  TEST(dhcp_that_the_second_stage_drops_is_not_copied);
   TEST(dhcp_replies_of_named_servers_only);
   TEST(ipv6_is_copied_by_kind);
   TEST(without_a_group_nothing_is_copied);

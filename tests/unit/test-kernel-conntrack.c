@@ -112,7 +112,7 @@ static NwfFlowAddress address_of(const char *text) {
 static guint cut(const NwfFlowAddress *addresses, guint n) {
   GError *error = NULL;
   guint number = 0;
-  g_assert_true(nwf_conntrack_cut(addresses, n, &number, &error));
+  g_assert_true(nwf_conntrack_cut(&(NwfConntrackCut){.addresses = addresses, .n_addresses = n}, &number, &error));
   g_assert_no_error(error);
   return number;
 }
@@ -220,6 +220,23 @@ static void test_a_real_flow_is_cut(void) {
   g_assert_cmpuint(count(), ==, before - 1);
 }
 
+static void test_those_with_spared_ends_stay(void) {
+  g_autoptr(GError) error = NULL;
+  guint n = 0;
+  NwfKernel *kernel = enter();
+  if (!kernel)
+    return;
+  add_flows(kernel);
+  NwfFlowAddress address = address_of("10.0.0.1"), spared = address_of("10.0.0.9");
+  NwfConntrackCut cut = {.addresses = &address, .n_addresses = 1, .spared = &spared, .n_spared = 1};
+  g_assert_true(nwf_conntrack_cut(&cut, &n, &error));
+  g_assert_no_error(error);
+  g_assert_cmpuint(n, ==, 2);
+  for (gsize i = 0; i < G_N_ELEMENTS(flows); i++)
+    g_assert_cmpint(is_listed(flows[i].port), ==, flows[i].port != 1004 && flows[i].port != 1005);
+  nwf_kernel_close(kernel);
+}
+
 int main(int argc, char **argv) {
   g_test_init(&argc, &argv, NULL);
 #define ADD(name_) g_test_add_func("/kernel-conntrack/" #name_, test_##name_)
@@ -228,5 +245,6 @@ int main(int argc, char **argv) {
   ADD(many_addresses_in_one_pass);
   ADD(what_is_not_tracked_needs_no_cutting);
   ADD(a_real_flow_is_cut);
+  ADD(those_with_spared_ends_stay);
   return g_test_run();
 }

@@ -124,7 +124,7 @@ static void test_what_others_changed_is_put_right(void) {
       "nft add chain bridge nwfilter stranger && nft add rule bridge nwfilter stranger ip saddr '{ 1.2.3.4, 5.6.7.8 }' "
       "drop",
       "nft add chain bridge nwfilter mine '{ type filter hook input priority 0; policy drop; }'",
-      "nft add chain bridge nwfilter prerouting '{ policy drop; }'",
+      "nft add chain bridge nwfilter prerouting '{ policy accept; }'",
       "nft add set bridge nwfilter numbers '{ type mark; elements = { 1, 2 }; }'",
       "nft add set bridge nwfilter old '{ type ipv4_addr; timeout 1h; elements = { 1.2.3.4 }; }'",
       "nft add counter bridge nwfilter hits",

@@ -5,12 +5,6 @@
 
 #include <string.h>
 
-static void rig_ports(Rig *rig, NwfLearnMethod method) {
-  rig_init(rig);
-  add_port(rig, "a", 1, method);
-  add_port(rig, "b", 2, method);
-}
-
 /* --- any --- */
 
 static void any_first_arp(void) {
@@ -41,12 +35,15 @@ static void any_first_ipv4(void) {
   assert_known(&rig, "a", "10.0.0.5 ipv4 0");
 }
 
+/* No filter looks for addresses within a tag. */
 static void any_tagged(void) {
   g_auto(Rig) rig;
   rig_ports(&rig, NWF_LEARN_ANY);
-  GByteArray *frame = arp_frame(1, 1, "10.0.0.5", "10.0.0.9");
-  add_tag(frame, 0x8100);
-  g_assert_true(feed(&rig, "a", TRUE, frame, NOW));
+  GByteArray *frames[] = {arp_frame(1, 1, "10.0.0.5", "10.0.0.9"), ipv4_frame(1, "10.0.0.5", 6, NULL, 0)};
+  for (guint i = 0; i < G_N_ELEMENTS(frames); i++) {
+    add_tag(frames[i], 0x8100);
+    g_assert_false(feed(&rig, "a", TRUE, frames[i], NOW));
+  }
 }
 
 static void any_two_guests_one_address(void) {
@@ -101,6 +98,67 @@ static void any_lease_that_ended_meanwhile(void) {
   NwfLearnPort port = port_of("a", 1);
   nwf_learner_add_port(rig.learner, &port, NOW + 100);
   g_assert_cmpint(nwf_learner_phase(rig.learner, "a"), ==, NWF_LEARN_DHCP);
+}
+
+/* Port "a", whose binding was deleted and made anew while its lease went on. */
+static void remade_port(Rig *rig) {
+  rig_ports(rig, NWF_LEARN_ANY);
+  g_assert_true(lease(rig, "a", 1, "10.0.0.5", 600, NOW));
+  nwf_learner_remove_port(rig->learner, "a", TRUE);
+  add_port(rig, "a", 1, NWF_LEARN_ANY);
+  assert_known(rig, "a", "10.0.0.5 dhcp 600");
+  g_assert_cmpint(nwf_learner_watch(rig->learner, "a"), ==, NWF_WATCH_ARP | NWF_WATCH_IPV4 | NWF_WATCH_DHCP);
+}
+
+static void assert_settled(Rig *rig, const char *known) {
+  assert_known(rig, "a", known);
+  g_assert_cmpint(nwf_learner_watch(rig->learner, "a"), ==, NWF_WATCH_DHCP);
+  g_assert_false(shows(rig, "a", 1, "10.0.0.8"));
+  rig_restart(rig, NOW);
+  add_port(rig, "a", 1, NWF_LEARN_ANY);
+  assert_known(rig, "a", known);
+  g_assert_false(shows(rig, "a", 1, "10.0.0.8"));
+  assert_known(rig, "a", known);
+}
+
+static void any_old_lease_makes_way_for_what_is_seen(void) {
+  g_auto(Rig) rig;
+  remade_port(&rig);
+  add_port(&rig, "c", 3, NWF_LEARN_ANY);
+  g_assert_true(shows(&rig, "c", 3, "10.0.0.6"));
+  g_assert_false(shows(&rig, "a", 1, "10.0.0.6")); /* not for what is another's */
+  assert_known(&rig, "a", "10.0.0.5 dhcp 600");
+  rig_restart(&rig, NOW); /* a daemon that starts again knows that it is an old one */
+  add_port(&rig, "a", 1, NWF_LEARN_ANY);
+  g_assert_true(shows(&rig, "a", 1, "10.0.0.7"));
+  assert_settled(&rig, "10.0.0.7 arp 0");
+}
+
+static void any_old_lease_that_is_used_holds(void) {
+  g_auto(Rig) rig;
+  remade_port(&rig);
+  g_assert_true(shows(&rig, "a", 1, "10.0.0.5")); /* no other address, but less to look for */
+  assert_settled(&rig, "10.0.0.5 dhcp 600");
+}
+
+static void any_old_lease_that_is_renewed_holds(void) {
+  g_auto(Rig) rig;
+  remade_port(&rig);
+  g_assert_true(lease(&rig, "a", 1, "10.0.0.5", 900, NOW));
+  assert_settled(&rig, "10.0.0.5 dhcp 900");
+  Dhcp release = {.type = NWF_DHCP4_RELEASE, .xid = 1, .n = 1, .ciaddr = "10.0.0.5"};
+  g_assert_true(feed(&rig, "a", TRUE, dhcp_frame(&release, NULL), NOW));
+  g_assert_cmpint(nwf_learner_phase(rig.learner, "a"), ==, NWF_LEARN_DHCP);
+}
+
+static void any_old_lease_that_ends_was_none(void) {
+  g_auto(Rig) rig;
+  remade_port(&rig);
+  g_autoptr(GPtrArray) changed = nwf_learner_expire(rig.learner, NOW + 600);
+  g_assert_cmpuint(changed->len, ==, 1);
+  assert_known(&rig, "a", "");
+  g_assert_cmpint(nwf_learner_phase(rig.learner, "a"), ==, NWF_LEARN_ANY);
+  g_assert_true(shows(&rig, "a", 1, "10.0.0.7"));
 }
 
 static void any_static_address_and_dhcp(void) {
@@ -187,6 +245,69 @@ static void dhcp_request_must_be_the_guests(void) {
   add_tag(answer, 0x8100);
   feed(&rig, "a", TRUE, tagged, NOW);
   g_assert_true(feed(&rig, "a", FALSE, answer, NOW));
+}
+
+/* Tags of a frame, from the outer one: id and, where it is not 802.1Q, type; "-" is none. */
+static void put_tags(GByteArray *frame, const char *tags) {
+  for (const char *tag = tags + strlen(tags); tag-- > tags;) {
+    if (!g_ascii_isdigit(*tag))
+      continue;
+    add_tag(frame, tag > tags && tag[-1] == 'q' ? 0x88a8 : 0x8100);
+    frame->data[14] = 0xe0; /* a priority is not part of the id */
+    frame->data[15] = (guint8)(*tag - '0');
+  }
+}
+
+static const struct {
+  const char *request, *answer;
+  gboolean counts;
+} tag_cases[] = {{"-", "-", TRUE},  {"-", "5", FALSE},  {"5", "-", FALSE},   {"5", "5", TRUE},     {"5", "6", FALSE},
+                 {"5", "q5", TRUE}, {"5", "55", FALSE}, {"q65", "65", TRUE}, {"65", "56", FALSE},  {"-", "0", TRUE},
+                 {"0", "-", TRUE},  {"5", "05", TRUE},  {"-", "05", FALSE},  {"777", "777", FALSE}};
+
+/* A server's answer goes where the request came from. A tag with id 0 names no VLAN, only a priority. */
+static void dhcp_answer_in_its_requests_tag(void) {
+  for (guint i = 0; i < G_N_ELEMENTS(tag_cases); i++) {
+    g_auto(Rig) rig;
+    rig_ports(&rig, NWF_LEARN_DHCP);
+    Dhcp request = {.type = NWF_DHCP4_REQUEST, .xid = 7, .n = 1};
+    Dhcp ack = {.type = NWF_DHCP4_ACK, .xid = 7, .n = 1, .yiaddr = "10.0.0.5", .lease = 60};
+    GByteArray *asked = dhcp_frame(&request, NULL), *answer = dhcp_frame(&ack, "10.0.0.1");
+    put_tags(asked, tag_cases[i].request);
+    put_tags(answer, tag_cases[i].answer);
+    feed(&rig, "a", TRUE, asked, NOW);
+    g_test_message("%s asked, %s answered", tag_cases[i].request, tag_cases[i].answer);
+    g_assert_cmpint(feed(&rig, "a", FALSE, answer, NOW), ==, tag_cases[i].counts);
+    /* the wrong answer has not used up the question */
+    if (!tag_cases[i].counts && strlen(tag_cases[i].request) < 3) {
+      answer = dhcp_frame(&ack, "10.0.0.1");
+      put_tags(answer, tag_cases[i].request);
+      g_assert_true(feed(&rig, "a", FALSE, answer, NOW));
+    }
+  }
+}
+
+/* Nobody's rules look at the address that an answer within a tag comes from. */
+static void dhcp_server_within_a_tag_is_not_believed(void) {
+  g_auto(Rig) rig;
+  rig_init(&rig);
+  g_autoptr(GPtrArray) servers = g_ptr_array_new();
+  g_ptr_array_add(servers, (gpointer) "10.0.0.1");
+  NwfLearnPort port = port_of("a", 1);
+  port.method = NWF_LEARN_DHCP;
+  port.dhcp_servers = servers;
+  nwf_learner_add_port(rig.learner, &port, NOW);
+  static const char *const tags[] = {"5", "0"};
+  for (guint i = 0; i < G_N_ELEMENTS(tags); i++) {
+    Dhcp request = {.type = NWF_DHCP4_REQUEST, .xid = 7, .n = 1};
+    Dhcp ack = {.type = NWF_DHCP4_ACK, .xid = 7, .n = 1, .yiaddr = "10.0.0.5", .lease = 60};
+    GByteArray *asked = dhcp_frame(&request, NULL), *answer = dhcp_frame(&ack, "10.0.0.1");
+    put_tags(asked, tags[i]);
+    put_tags(answer, tags[i]);
+    feed(&rig, "a", TRUE, asked, NOW);
+    g_assert_false(feed(&rig, "a", FALSE, answer, NOW));
+  }
+  g_assert_nonnull(strstr(rig.log->str, "an answer of the DHCP server 10.0.0.1 is ignored, it is within a VLAN tag"));
 }
 
 static void dhcp_rapid_commit(void) {
@@ -313,8 +434,6 @@ static void expiry_order(void) {
 
 /* --- IPv6 --- */
 
-#define LINK_LOCAL "fe80::5054:ff:fe00:1 link-local 0"
-
 static void ipv6_port(Rig *rig, NwfLearnMethod method, guint max) {
   rig_init(rig);
   NwfLearnPort port = port_of("a", 1);
@@ -350,15 +469,6 @@ static void ipv6_full(void) {
   g_assert_false(feed(&rig, "a", TRUE, nd_frame(1, 136, "::", "2001:db8::1"), NOW + 90)); /* still used */
   g_assert_true(feed(&rig, "a", TRUE, nd_frame(1, 135, "::", "2001:db8::3"), NOW + 100));
   assert_known(&rig, "a", LINK_LOCAL ", 2001:db8::1 nd 0, 2001:db8::3 nd 0");
-}
-
-static gboolean reply6(Rig *rig, const char *address, guint prefix, guint32 valid, gint64 now) {
-  static guint32 xid = 100;
-  g_autoptr(GByteArray) request = dhcp6_message(NWF_DHCP6_REQUEST, ++xid, "duid");
-  g_autoptr(GByteArray) reply = dhcp6_message(NWF_DHCP6_REPLY, xid, "duid");
-  append_ia(reply, address, prefix, valid, 0);
-  feed(rig, "a", TRUE, udp6_frame(1, "fe80::5054:ff:fe00:1", 546, 547, request), now);
-  return feed(rig, "a", FALSE, udp6_frame(0, "fe80::1", 547, 546, reply), now);
 }
 
 static void dhcp6_leases(void) {
@@ -410,6 +520,22 @@ static void dhcp6_answer_must_fit(void) {
   }
 }
 
+static void dhcp6_answer_in_its_requests_tag(void) {
+  for (guint i = 0; i < G_N_ELEMENTS(tag_cases); i++) {
+    g_auto(Rig) rig;
+    ipv6_port(&rig, NWF_LEARN_DHCP, 0);
+    g_autoptr(GByteArray) request = dhcp6_message(NWF_DHCP6_REQUEST, 7, "duid");
+    g_autoptr(GByteArray) reply = dhcp6_message(NWF_DHCP6_REPLY, 7, "duid");
+    append_ia(reply, "2001:db8::5", 128, 60, 0);
+    GByteArray *asked = udp6_frame(1, "fe80::5054:ff:fe00:1", 546, 547, request),
+               *answer = udp6_frame(0, "fe80::1", 547, 546, reply);
+    put_tags(asked, tag_cases[i].request);
+    put_tags(answer, tag_cases[i].answer);
+    feed(&rig, "a", TRUE, asked, NOW);
+    g_assert_cmpint(feed(&rig, "a", FALSE, answer, NOW), ==, tag_cases[i].counts);
+  }
+}
+
 static void dhcp6_rogue_server(void) {
   g_auto(Rig) rig;
   rig_init(&rig);
@@ -451,15 +577,21 @@ int main(int argc, char **argv) {
   g_test_init(&argc, &argv, NULL);
   g_test_add_func("/learn/any-first-arp-sender", any_first_arp);
   g_test_add_func("/learn/any-first-ipv4-source", any_first_ipv4);
-  g_test_add_func("/learn/any-tagged-frame", any_tagged);
+  g_test_add_func("/learn/any-tagged-frame-teaches-nothing", any_tagged);
   g_test_add_func("/learn/any-first-of-two-guests-keeps-address", any_two_guests_one_address);
   g_test_add_func("/learn/any-dhcp-address-has-its-time", any_ack);
   g_test_add_func("/learn/any-ended-lease-does-not-open-the-port", any_ended_lease_does_not_open);
   g_test_add_func("/learn/any-lease-that-ended-while-nobody-looked", any_lease_that_ended_meanwhile);
+  g_test_add_func("/learn/any-old-lease-makes-way-for-what-is-seen", any_old_lease_makes_way_for_what_is_seen);
+  g_test_add_func("/learn/any-old-lease-that-is-used-holds", any_old_lease_that_is_used_holds);
+  g_test_add_func("/learn/any-old-lease-that-is-renewed-holds", any_old_lease_that_is_renewed_holds);
+  g_test_add_func("/learn/any-old-lease-that-ends-was-none", any_old_lease_that_ends_was_none);
   g_test_add_func("/learn/any-static-address-and-dhcp", any_static_address_and_dhcp);
   g_test_add_func("/learn/dhcp-learns-from-dhcp-only", dhcp_only_dhcp);
   g_test_add_func("/learn/dhcp-answer-must-fit-question", dhcp_answer_must_fit);
   g_test_add_func("/learn/dhcp-request-must-be-the-guests", dhcp_request_must_be_the_guests);
+  g_test_add_func("/learn/dhcp-answer-in-its-requests-tag", dhcp_answer_in_its_requests_tag);
+  g_test_add_func("/learn/dhcp-server-within-a-tag-is-not-believed", dhcp_server_within_a_tag_is_not_believed);
   g_test_add_func("/learn/dhcp-rapid-commit", dhcp_rapid_commit);
   g_test_add_func("/learn/dhcp-rogue-server-is-not-believed", dhcp_rogue_server);
   g_test_add_func("/learn/dhcp-renewal", dhcp_renew);
@@ -471,6 +603,7 @@ int main(int argc, char **argv) {
   g_test_add_func("/learn/ipv6-oldest-makes-way", ipv6_full);
   g_test_add_func("/learn/dhcpv6-addresses-and-prefixes", dhcp6_leases);
   g_test_add_func("/learn/dhcpv6-answer-must-fit-question", dhcp6_answer_must_fit);
+  g_test_add_func("/learn/dhcpv6-answer-in-its-requests-tag", dhcp6_answer_in_its_requests_tag);
   g_test_add_func("/learn/dhcpv6-rogue-server-is-not-believed", dhcp6_rogue_server);
   g_test_add_func("/learn/frames-cut-at-every-length", cut_everywhere);
   return g_test_run();

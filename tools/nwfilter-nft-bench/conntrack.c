@@ -83,7 +83,7 @@ static gboolean cut_once(const Bench *bench, struct mnl_socket *socket, guint n_
   if (!add_flows(socket, first, n_addresses * FLOWS, FLOWS, error))
     return FALSE;
   gint64 start = bench_clock_wall();
-  if (!nwf_conntrack_cut(addresses, n_addresses, &cut, error))
+  if (!nwf_conntrack_cut(&(NwfConntrackCut){.addresses = addresses, .n_addresses = n_addresses}, &cut, error))
     return FALSE;
   series_add(series, (double)(bench_clock_wall() - start) / 1e6);
   after = read_number(COUNT_FILE);

@@ -2,6 +2,8 @@
 #include "changes.h"
 #include "cli.h"
 
+#include <kernel/links.h>
+
 #include <glib/gstdio.h>
 #include <stdio.h>
 #include <string.h>
@@ -34,12 +36,19 @@ static gboolean read_ipset(const char *name, guint dimensions, gboolean ipv6, Nw
   return nwf_kernel_ipset(name, dimensions, ipv6, ruleset, set, input->kernel, error);
 }
 
+static gboolean check_names(const GPtrArray *bindings, GError **error) {
+  for (guint i = 0; i < bindings->len; i++)
+    if (!nwf_link_check_name(((const NwfBinding *)g_ptr_array_index(bindings, i))->port, error))
+      return FALSE;
+  return TRUE;
+}
+
 /* Asking the kernel what it can do takes it tens of milliseconds, since it looks for the modules that
  * it lacks: it is asked only when the table needs any of it. */
 static NwfRuleset *compile(Input *input, const GPtrArray *documents, GError **error) {
   g_autoptr(NwfFilterStore) store = nwf_cli_load_filters(directories, error);
   g_autoptr(GPtrArray) bindings = store ? nwf_cli_parse_bindings(documents, error) : NULL;
-  if (!bindings)
+  if (!bindings || !check_names(bindings, error))
     return NULL;
   NwfBinding *const *list = (NwfBinding *const *)bindings->pdata;
   NwfCompileOptions options = {.features = NWF_FEATURE_ALL,
