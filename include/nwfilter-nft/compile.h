@@ -24,6 +24,8 @@ typedef struct {
   NwfIpsetFunc ipset;
   NwfWarningFunc warning;
   NwfProgressFunc progress;
+  /** What comes to the end of a chain is accepted, as with ebtables; else it goes back to root. */
+  gboolean chain_end_accepts;
   /** No sets whose keys have parts without a name in nft's syntax, which JSON has no form for before
    * nft 1.1; comparing two addresses of an ARP frame needs them all the same. */
   gboolean no_raw_sets;
@@ -70,10 +72,14 @@ GPtrArray *nwf_missing_variables(const NwfFilterStore *store, const NwfBinding *
 
 /** Checks one filter together with what it refers to. Errors are what would make every binding to
  * it fail: loops, values that no attribute takes. Warnings: rules that nothing can reach, references
- * that @store cannot answer, variables that nobody gives (only when @parameters is not NULL: what the
- * binding or the reference would give), rules without effect, and verdicts that depend on how chains
- * end. */
-gboolean nwf_check_filter(const NwfFilterStore *store, const NwfFilter *filter, const NwfParameters *parameters,
-                          NwfWarningFunc warning, gpointer data, GError **error);
+ * that @store cannot answer, variables that nobody gives (only when @binding is not NULL, of which
+ * nothing but its filter's name is left out), rules without effect, and verdicts that depend on how chains
+ * end, if @options say that it goes back to root. Of @options the warning function with its data and how chains end are
+ * looked at. */
+gboolean nwf_check_filter(const NwfFilterStore *store, const NwfFilter *filter, const NwfBinding *binding,
+                          const NwfCompileOptions *options, GError **error);
+/** Whether the verdicts of the filter and of those it refers to depend on how chains end. FALSE when something that it
+ * refers to is missing. */
+gboolean nwf_check_chain_ends(const NwfFilterStore *store, const NwfFilter *filter);
 
 G_END_DECLS

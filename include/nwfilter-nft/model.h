@@ -200,7 +200,7 @@ typedef enum {
 typedef struct {
   NwfType type;
   gboolean hex;  /* the number was written as 0x.., and is written so again */
-  guint8 prefix; /* addresses: only so many bits count, of a prefix that was learned; 0: all */
+  guint8 prefix; /* addresses: only so many bits count, of a prefix; 0: all */
   union {
     guint32 number;
     guint8 mac[NWF_MAC_LEN];
@@ -331,6 +331,8 @@ gboolean nwf_direction_from_name(const char *name, NwfDirection *direction);
  * 0x86dd ipv6, 0x8100 vlan; 0 for root, mac and stp, whose chains are not bound
  * to one. @chain must be a valid chain name. */
 guint16 nwf_chain_ethertype(const char *chain);
+/** Reads what a setting says of the end of chains: "return" (to root) or "accept". FALSE: neither. */
+gboolean nwf_chain_end_parse(const char *text, gboolean *accepts);
 /** Whether @chain is an stp chain (entered by destination 01:80:c2:00:00:00). */
 gboolean nwf_chain_is_stp(const char *chain);
 /** Checks a chain's name and gives the default priority of its prefix (both
@@ -371,7 +373,7 @@ void nwf_parameters_free(NwfParameters *parameters);
 NwfParameters *nwf_parameters_copy(const NwfParameters *parameters);
 /** Appends @value to the list of @name, making the list when there is none.
  * FALSE with @error when name or value hold characters that the language does
- * not allow (names: letters, digits, _; values: those, '.' and ':'; never empty). */
+ * not allow (names: letters, digits, _; values: those, '.' and ':', never empty, or a prefix). */
 gboolean nwf_parameters_add(NwfParameters *parameters, const char *name, const char *value, GError **error);
 /** The values of @name (borrowed GPtrArray of char *), or NULL. */
 const GPtrArray *nwf_parameters_get(const NwfParameters *parameters, const char *name);
@@ -381,6 +383,17 @@ guint nwf_parameters_count(const NwfParameters *parameters);
 /** The n-th name in the order given (borrowed). */
 const char *nwf_parameters_name(const NwfParameters *parameters, guint n);
 gboolean nwf_parameters_equal(const NwfParameters *a, const NwfParameters *b);
+
+/** A parameter that nwf_parameters_add refuses, kept since it stood in the document. */
+typedef struct {
+  char *name, *value; /* never NULL */
+  guint line;         /* of the <parameter>, or 0 */
+} NwfPassedOver;
+/** Keeps such a parameter: it is copied and written with the others, but gives no variable a value. */
+void nwf_parameters_pass_over(NwfParameters *parameters, const char *name, const char *value, guint line);
+guint nwf_parameters_n_passed_over(const NwfParameters *parameters);
+/** The n-th of them, in the order given (borrowed until one is added). */
+const NwfPassedOver *nwf_parameters_passed_over(const NwfParameters *parameters, guint n);
 
 /* --- objects (model.c) --- */
 

@@ -344,8 +344,8 @@ NwfTest nwf_test_range_number(NwfField field, guint32 low, guint32 high);
 NwfTest nwf_test_negate(NwfTest test);
 
 /** Gives the members of the ipset @name as elements of @set, an empty interval set of
- * @ruleset whose fields the function sets from the ipset's type; @dimensions of them are
- * wanted. FALSE with @error when there is no such ipset or its type cannot be had. */
+ * @ruleset whose fields the function sets from the ipset's type; at most
+ * @dimensions may be wanted to find one. FALSE with @error when there is no such ipset or its type cannot be had. */
 typedef gboolean (*NwfIpsetFunc)(const char *name, guint dimensions, gboolean ipv6, NwfRuleset *ruleset, NwfSet *set,
                                  gpointer data, GError **error);
 /* --- printing (print-text.c, print-json.c) --- */

@@ -29,6 +29,37 @@ void nwf_port_error(const NwfPort *port, const NwfFilter *filter, const NwfRule 
   g_set_error(error, NWF_ERROR, code, "%s%s", message->str, what);
 }
 
+void nwf_port_warn(const NwfPort *port, const NwfFilter *filter, guint line, const char *format, ...) {
+  const NwfCompileOptions *options = port->options;
+  if (!options || !options->warning)
+    return;
+  va_list args;
+  va_start(args, format);
+  g_autofree char *what = g_strdup_vprintf(format, args);
+  va_end(args);
+  g_autofree char *where = nwf_where(filter, line);
+  g_autofree char *full = g_strdup_printf("filter %s: %s", filter->name, what);
+  options->warning(where, full, options->data);
+}
+
+char *nwf_passed_over_describe(const NwfPassedOver *passed_over) {
+  return g_strdup_printf("the parameter %.64s='%.64s' is passed over, as with libvirt, and counts as not given: names "
+                         "have letters, digits and _ only, values these and . and :, or are prefixes",
+                         passed_over->name, passed_over->value);
+}
+
+void nwf_warn_of_passed_over(const NwfCompileOptions *options, const NwfParameters *parameters, const char *file,
+                             const char *kind, const char *name) {
+  for (guint i = 0; options && options->warning && i < nwf_parameters_n_passed_over(parameters); i++) {
+    const NwfPassedOver *passed_over = nwf_parameters_passed_over(parameters, i);
+    g_autofree char *where =
+        file ? g_strdup_printf("%s:%u", file, passed_over->line) : g_strdup_printf("%s %s", kind, name);
+    g_autofree char *what = nwf_passed_over_describe(passed_over);
+    g_autofree char *full = g_strdup_printf("%s %s: %s", kind, name, what);
+    options->warning(where, full, options->data);
+  }
+}
+
 /* What a filter sees: the reference's parameters, over which those from further out win. */
 static const NwfParameters *scope_for(NwfPort *port, const NwfFilterRef *reference, const NwfParameters *outer) {
   guint n = nwf_parameters_count(reference->parameters);
@@ -83,6 +114,8 @@ static gboolean follow(NwfPort *port, const Path *path, const NwfFilterRef *refe
     nwf_port_error(port, path->filter, &at, NWF_ERROR_LIMIT, error, "references are more than %d deep", NWF_DEPTH_MAX);
     return FALSE;
   }
+  if (!port->reached) /* else check has said so */
+    nwf_warn_of_passed_over(port->options, reference->parameters, path->filter->file, "filter", path->filter->name);
   Path deeper = {.up = path, .filter = next, .depth = path->depth + 1};
   return collect_filter(port, &deeper, scope_for(port, reference, parameters), error);
 }
@@ -172,7 +205,7 @@ static gboolean find_missing_variables(NwfPort *port, GError **error) {
   return FALSE;
 }
 
-static gboolean collect_tree(NwfPort *port, GError **error) {
+gboolean nwf_collect_tree(NwfPort *port, GError **error) {
   const NwfFilter *root = nwf_filter_store_get(port->store, port->binding->filter);
   if (!root) {
     nwf_port_error(port, NULL, NULL, NWF_ERROR_MISSING_FILTER, error, "filter '%s' is missing", port->binding->filter);
@@ -184,7 +217,7 @@ static gboolean collect_tree(NwfPort *port, GError **error) {
 }
 
 gboolean nwf_collect(NwfPort *port, GError **error) {
-  return collect_tree(port, error) && find_missing_variables(port, error);
+  return nwf_collect_tree(port, error) && find_missing_variables(port, error);
 }
 
 static int compare_names(gconstpointer a, gconstpointer b) {
@@ -196,7 +229,7 @@ GPtrArray *nwf_missing_variables(const NwfFilterStore *store, const NwfBinding *
   const NwfCollected *first = NULL;
   nwf_port_init(&port, store, NULL, NULL);
   nwf_port_bind(&port, binding);
-  GPtrArray *missing = collect_tree(&port, error) ? missing_variables(&port, TRUE, &first) : NULL;
+  GPtrArray *missing = nwf_collect_tree(&port, error) ? missing_variables(&port, TRUE, &first) : NULL;
   if (missing)
     g_ptr_array_sort(missing, compare_names);
   nwf_port_clear(&port);

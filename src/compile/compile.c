@@ -68,6 +68,7 @@ gboolean nwf_port_compile(NwfPort *port, const NwfBinding *binding, GError **err
     nwf_port_error(port, NULL, NULL, NWF_ERROR_INVALID, error, "not a name that an interface can have");
     return FALSE;
   }
+  nwf_warn_of_passed_over(port->options, binding->parameters, binding->file, "port", binding->port);
   if (!nwf_collect(port, error))
     return FALSE;
   nwf_collected_sort(port->collected);

@@ -120,16 +120,55 @@ static void clear_parsed(Expansion *x) {
     }
 }
 
-/* A value that no document can have: an address with the length of its prefix, learned by DHCPv6. */
-static gboolean parse_prefix(NwfAttr attr, NwfType type, const char *text, NwfValue *value) {
+/* The mask that an address can have beside it; attr itself: none. */
+static NwfAttr mask_of(NwfAttr attr) {
+  switch (attr) {
+  case NWF_ATTR_SRCIPADDR:
+    return NWF_ATTR_SRCIPMASK;
+  case NWF_ATTR_DSTIPADDR:
+    return NWF_ATTR_DSTIPMASK;
+  case NWF_ATTR_ARPSRCIPADDR:
+    return NWF_ATTR_ARPSRCIPMASK;
+  case NWF_ATTR_ARPDSTIPADDR:
+    return NWF_ATTR_ARPDSTIPMASK;
+  default:
+    return attr;
+  }
+}
+
+/* A variable's value: what the attribute can have in a document, or a prefix, given or learned by DHCPv6, where an
+ * address can have a mask. */
+static gboolean parse_value(NwfAttr attr, NwfType type, const char *text, NwfValue *value, GError **error) {
   const char *slash = type == NWF_TYPE_IPV6 || type == NWF_TYPE_IPV4 ? strchr(text, '/') : NULL;
-  guint64 prefix;
-  if (!slash || !g_ascii_string_to_unsigned(slash + 1, 10, 1, type == NWF_TYPE_IPV6 ? 128 : 32, &prefix, NULL))
+  guint64 prefix, whole = type == NWF_TYPE_IPV6 ? 128 : 32;
+  if (!slash || !g_ascii_string_to_unsigned(slash + 1, 10, 1, whole, &prefix, NULL))
+    return nwf_value_parse(attr, type, text, value, error);
+  if (prefix < whole && mask_of(attr) == attr) {
+    g_set_error(error, NWF_ERROR, NWF_ERROR_INVALID,
+                "%s has illegal value '%.64s': it takes no prefix, only an address", nwf_attr_name(attr), text);
     return FALSE;
+  }
   g_autofree char *address = g_strndup(text, (gsize)(slash - text));
-  if (!nwf_value_parse(attr, type, address, value, NULL))
+  if (!nwf_value_parse(attr, type, address, value, error))
     return FALSE;
-  value->prefix = (guint8)prefix;
+  value->prefix = prefix < whole ? (guint8)prefix : 0;
+  return TRUE;
+}
+
+/* A prefix stands for each of its addresses, which a longer mask compares in parts that are all in it. A shorter one
+ * would let through what is not in it. */
+static gboolean check_masks(const Expansion *x, const NwfResolved *resolved, GError **error) {
+  const GArray *matches = x->collected->rule->matches;
+  for (guint i = 0; i < matches->len; i++) {
+    NwfAttr attr = g_array_index(matches, NwfMatch, i).attr, mask = mask_of(attr);
+    const NwfValue *value = resolved->values[attr], *bits = resolved->values[mask];
+    if (mask == attr || !bits || !value->prefix || bits->number >= value->prefix)
+      continue;
+    nwf_port_error(x->port, x->collected->filter, x->collected->rule, NWF_ERROR_INVALID, error,
+                   "%s of %u bits is shorter than the prefix of %u bits that %s has", nwf_attr_name(mask), bits->number,
+                   value->prefix, nwf_attr_name(attr));
+    return FALSE;
+  }
   return TRUE;
 }
 
@@ -146,8 +185,7 @@ static gboolean resolve(Expansion *x, NwfResolved *resolved, GError **error) {
     const char *text = g_ptr_array_index(values, g_array_index(iterator->positions, guint, iterator->at));
     const NwfAttrSpec *spec = nwf_protocol_attr(x->collected->rule->protocol, match->attr);
     g_autoptr(GError) reason = NULL;
-    if (!parse_prefix(match->attr, spec->type, text, &x->parsed[match->attr]) &&
-        !nwf_value_parse(match->attr, spec->type, text, &x->parsed[match->attr], &reason)) {
+    if (!parse_value(match->attr, spec->type, text, &x->parsed[match->attr], &reason)) {
       nwf_port_error(x->port, x->collected->filter, x->collected->rule, NWF_ERROR_INVALID, error, "variable %s: %s",
                      match->variable->name, reason->message);
       return FALSE;
@@ -155,7 +193,7 @@ static gboolean resolve(Expansion *x, NwfResolved *resolved, GError **error) {
     x->has_parsed[match->attr] = TRUE;
     resolved->values[match->attr] = &x->parsed[match->attr];
   }
-  return TRUE;
+  return check_masks(x, resolved, error);
 }
 
 /* The next combination; the first iterator runs fastest. */

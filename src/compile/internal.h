@@ -78,6 +78,7 @@ typedef struct {
   GHashTable *known;   /* dispatch.c's: verdicts of second stages that are the same for all ports of a filter */
   char *filter_name;   /* the binding's filter's, as it stands in names of chains */
   GHashTable *reached; /* NwfRule * that made it into a list; NULL: nobody asks */
+  guint *open_ends;    /* counts warnings of chains' ends; NULL: nobody asks */
   GArray *places;      /* of NwfPlace: the elements that the port was given; NULL: nobody asks */
   gsize instances;     /* rules made so far, against NWF_INSTANCES_MAX */
   guint n_connlimits;
@@ -86,12 +87,23 @@ typedef struct {
 /** "port P: filter F (FILE:LINE): " + message, as an error of ours. */
 void nwf_port_error(const NwfPort *port, const NwfFilter *filter, const NwfRule *rule, int code, GError **error,
                     const char *format, ...) G_GNUC_PRINTF(6, 7);
+/** Gives the caller's warning function, if there is one, "filter F: " + message. */
+void nwf_port_warn(const NwfPort *port, const NwfFilter *filter, guint line, const char *format, ...)
+    G_GNUC_PRINTF(4, 5);
+/** What is wrong with it; caller frees. */
+char *nwf_passed_over_describe(const NwfPassedOver *passed_over);
+/** Warns of what libvirt passes over in the parameters of the port or filter (@kind) @name, whose document is @file (or
+ * NULL). */
+void nwf_warn_of_passed_over(const NwfCompileOptions *options, const NwfParameters *parameters, const char *file,
+                             const char *kind, const char *name);
 /** "FILE:LINE" of a rule, or the filter's name when it has no file; caller frees. */
 char *nwf_where(const NwfFilter *filter, guint line);
 
 /* collect.c */
 /** Fills port->collected; finds loops, missing references and missing variables. */
 gboolean nwf_collect(NwfPort *port, GError **error);
+/** The same without a look at the variables. */
+gboolean nwf_collect_tree(NwfPort *port, GError **error);
 /** Puts collected rules in the order of their priorities (stable). */
 void nwf_collected_sort(GArray *collected);
 
@@ -160,8 +172,9 @@ typedef struct {
   guint16 ethertype; /* that enters it; 0: not bound to one */
   gboolean is_stp;
   int priority;
-  GArray *steps; /* of NwfStep, with EtherType tests still in them */
-  GArray *order; /* root only: of int, the priority of each step */
+  GArray *steps;  /* of NwfStep, with EtherType tests still in them */
+  GArray *order;  /* root only: of int, the priority of each step */
+  NwfOrigin last; /* of its rules */
 } NwfProgramChain;
 typedef struct {
   GPtrArray *chains; /* of NwfProgramChain *, root first, the others in the order of their jumps */

@@ -248,6 +248,32 @@ static NwfField ipset_part(NwfField part, gboolean source) {
   }
 }
 
+/* iptables looks into an ipset with the first of the flags, as many as the ipset has dimensions; what is looked up
+ * with fewer is never found there. The members may have been had by a rule of another kind. */
+static gboolean fits_ipset(NwfLower *lower, const NwfSet *set, guint flags, gboolean ipv6, GError **error) {
+  const NwfFilter *filter = lower->collected->filter;
+  const NwfRule *rule = lower->collected->rule;
+  const char *name = lower->resolved->values[NWF_ATTR_IPSET]->string;
+  const NwfField other = ipv6 ? NWF_FIELD_IP_SADDR : NWF_FIELD_IP6_SADDR;
+  guint dimensions = 0;
+  gboolean other_family = FALSE;
+  for (guint i = 0; i < set->n_fields; i++) {
+    dimensions += set->fields[i] != NWF_FIELD_L4PROTO;
+    other_family |= set->fields[i] == other;
+  }
+  if (other_family)
+    nwf_port_error(lower->port, filter, rule, NWF_ERROR_UNSUPPORTED, error, "ipset '%s': it holds %s addresses", name,
+                   ipv6 ? "IPv4" : "IPv6");
+  else if (flags < dimensions)
+    nwf_port_error(lower->port, filter, rule, NWF_ERROR_UNSUPPORTED, error,
+                   "ipset '%s': it has %u dimensions, and ipsetflags names %u", name, dimensions, flags);
+  else if (flags > dimensions)
+    nwf_port_warn(lower->port, filter, rule->line,
+                  "ipset '%s' has %u dimension%s, and ipsetflags names %u: the first %u count%s, as with iptables",
+                  name, dimensions, dimensions == 1 ? "" : "s", flags, dimensions, dimensions == 1 ? "s" : "");
+  return !other_family && flags >= dimensions;
+}
+
 static gboolean lower_ipset(NwfLower *lower, gboolean ipv6, GError **error) {
   if (!NWF_HAS(lower, NWF_ATTR_IPSET))
     return TRUE;
@@ -260,7 +286,7 @@ static gboolean lower_ipset(NwfLower *lower, gboolean ipv6, GError **error) {
     source = ~source;
   const char *name = lower->resolved->values[NWF_ATTR_IPSET]->string;
   NwfSet *set = ipset_mirror(lower, name, dimensions, ipv6, error);
-  if (!set)
+  if (!set || !fits_ipset(lower, set, dimensions, ipv6, error))
     return FALSE;
   NwfExpr expr = {.kind = NWF_EXPR_LOOKUP};
   expr.lookup.set = set->name;
@@ -289,14 +315,9 @@ static NwfStepVerdict reject(const NwfPort *port, const NwfCollected *collected,
     return NWF_STEP_DROP;
   if (options->features & NWF_FEATURE_REJECT)
     return NWF_STEP_REJECT;
-  if (options->warning) {
-    g_autofree char *where = nwf_where(collected->filter, collected->rule->line);
-    g_autofree char *what = g_strdup_printf("filter %s: this kernel cannot reject on bridges (it lacks "
-                                            "CONFIG_NFT_BRIDGE_REJECT, module nft_reject_bridge): it drops without an "
-                                            "answer",
-                                            collected->filter->name);
-    options->warning(where, what, options->data);
-  }
+  nwf_port_warn(port, collected->filter, collected->rule->line,
+                "this kernel cannot reject on bridges (it lacks CONFIG_NFT_BRIDGE_REJECT, module nft_reject_bridge): "
+                "it drops without an answer");
   return NWF_STEP_DROP;
 }
 

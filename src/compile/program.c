@@ -163,6 +163,7 @@ NwfProgram *nwf_program_new(NwfPort *port, gboolean out, GError **error) {
     Target target = {.chain = chain_of(port, program, collected->filter->chain), .out = out};
     /* Filters that disagree on a chain's priority: the last rule's filter has the last word. */
     target.chain->priority = collected->filter->priority;
+    target.chain->last = (NwfOrigin){.filter = collected->filter, .rule = collected->rule};
     if (!nwf_expand(port, collected, lower_into_chain, &target, error))
       return NULL;
   }
@@ -210,6 +211,9 @@ typedef struct {
   NwfPort *port;
   int ethertype; /* or NWF_ETHERTYPE_OTHER */
   NwfStepVerdict accepted;
+  /* of chains that the tail still has, or that led into it: */
+  GPtrArray *open;     /* NwfProgramChain *: the frame's verdict depends on how they end */
+  GPtrArray *returned; /* NwfRule *: returns that were left out */
 } Class;
 
 /* The step without the tests of the EtherType, whose outcome is known; FALSE when one fails. */
@@ -236,8 +240,8 @@ static gboolean specialise_step(const Class *class, const NwfStep *step, NwfStep
 }
 
 /* The chain's steps for this class up to the first that has no conditions; returns that change
- * nothing, because the chain's end does the same, are left out. */
-static GArray *specialise_chain(const Class *class, const NwfProgramChain *chain) {
+ * nothing, because the chain's end does the same, are left out. @open: frames come to its end. */
+static GArray *specialise_chain(const Class *class, const NwfProgramChain *chain, gboolean *open) {
   GArray *steps = nwf_port_list(class->port);
   for (guint i = 0; i < chain->steps->len; i++) {
     NwfStep step;
@@ -249,15 +253,24 @@ static GArray *specialise_chain(const Class *class, const NwfProgramChain *chain
     if (step.n_conds == 0)
       break;
   }
-  while (steps->len && step_at(steps, steps->len - 1)->verdict == NWF_STEP_RETURN)
-    g_array_set_size(steps, steps->len - 1);
+  *open = steps->len == 0 || step_at(steps, steps->len - 1)->n_conds > 0;
+  if (*open && class->port->options->chain_end_accepts) {
+    NwfStep end = {.verdict = class->accepted};
+    g_array_append_val(steps, end);
+  }
+  for (; steps->len && step_at(steps, steps->len - 1)->verdict == NWF_STEP_RETURN;
+       g_array_set_size(steps, steps->len - 1))
+    g_ptr_array_add(class->returned, (gpointer)step_at(steps, steps->len - 1)->origins[0].rule);
   nwf_merge_values(class->port, steps);
   return steps;
 }
 
-static void prepend(GArray *tail, const NwfStep *step) {
-  if (step->n_conds == 0)
+static void prepend(const Class *class, GArray *tail, const NwfStep *step) {
+  if (step->n_conds == 0) {
     g_array_set_size(tail, 0);
+    g_ptr_array_set_size(class->open, 0);
+    g_ptr_array_set_size(class->returned, 0);
+  }
   g_array_append_val(tail, *step);
 }
 
@@ -278,7 +291,7 @@ static void prepend_inline(const Class *class, GArray *tail, const GArray *steps
     guarded.sub = step->sub;
     if (step->verdict == NWF_STEP_RETURN)
       guarded = nwf_step_both(class->port, &guarded, &after, after.verdict);
-    prepend(tail, &guarded);
+    prepend(class, tail, &guarded);
   }
 }
 
@@ -293,7 +306,7 @@ static gboolean prepend_negated(const Class *class, GArray *tail, const GArray *
     return FALSE;
   NwfStep step = nwf_step_both(class->port, only, end, end->verdict);
   step.conds[0].test = nwf_test_negate(step.conds[0].test);
-  prepend(tail, &step);
+  prepend(class, tail, &step);
   return TRUE;
 }
 
@@ -311,33 +324,41 @@ static gboolean prepend_product(const Class *class, GArray *tail, const GArray *
     for (guint j = n_returns; j-- > 0;) {
       NwfStep step = nwf_step_both(class->port, step_at(steps, j), step_at(old, i), step_at(old, i)->verdict);
       step.sub = step_at(old, i)->sub;
-      prepend(tail, &step);
+      prepend(class, tail, &step);
     }
   return TRUE;
 }
 
-static void warn_of_open_end(const Class *class, const NwfProgramChain *chain, const GArray *tail,
-                             const GArray *steps) {
-  const NwfCompileOptions *options = class->port->options;
-  gboolean ends = steps->len && step_at(steps, steps->len - 1)->n_conds == 0;
-  gboolean alike = tail->len == 1 && step_at(tail, 0)->verdict == class->accepted;
-  if (!options->warning || ends || alike || steps->len == 0)
-    return;
-  const NwfOrigin *origin = &step_at(steps, steps->len - 1)->origins[0];
-  g_autofree char *where = nwf_where(origin->filter, origin->rule->line);
-  g_autofree char *what =
-      g_strdup_printf("chain %s ends without a verdict: what no rule of it decided goes back to root here (and with "
-                      "libvirt's nftables backend), but is accepted with ebtables",
-                      chain->name);
-  options->warning(where, what, options->data);
+static gboolean all_accept(const Class *class, const GArray *steps) {
+  for (guint i = 0; i < steps->len; i++) {
+    const NwfStep *step = step_at(steps, i);
+    gboolean accepts = step->verdict == class->accepted || step->verdict == NWF_STEP_RETURN;
+    if (step->verdict == NWF_STEP_JUMP ? !all_accept(class, step->sub) : !accepts)
+      return FALSE;
+  }
+  return TRUE;
+}
+
+static void warn_of_open_ends(const Class *class) {
+  for (guint i = 0; i < class->open->len; i++) {
+    const NwfProgramChain *chain = g_ptr_array_index(class->open, i);
+    nwf_port_warn(class->port, chain->last.filter, chain->last.rule->line,
+                  "chain %s ends without a verdict: what no rule of it decided goes back to root here (and with "
+                  "libvirt's nftables backend), but is accepted with ebtables",
+                  chain->name);
+    if (class->port->open_ends)
+      (*class->port->open_ends)++;
+  }
 }
 
 static void prepend_chain(const Class *class, GArray *tail, const NwfProgramChain *chain) {
   static const guint8 bridge_group[NWF_MAC_LEN] = {0x01, 0x80, 0xc2, 0x00, 0x00, 0x00};
   if (chain->ethertype && chain->ethertype != class->ethertype)
     return;
-  GArray *steps = specialise_chain(class, chain);
-  warn_of_open_end(class, chain, tail, steps);
+  gboolean open;
+  GArray *steps = specialise_chain(class, chain, &open);
+  if (open && !class->port->options->chain_end_accepts && !all_accept(class, tail))
+    g_ptr_array_add(class->open, (gpointer)chain);
   if (steps->len == 0)
     return;
   NwfStep guard = {0};
@@ -378,8 +399,15 @@ static void mark_reached(NwfPort *port, const GArray *steps) {
   }
 }
 
+static void mark_returned(NwfPort *port, const GPtrArray *returned) {
+  for (guint i = 0; port->reached && i < returned->len; i++)
+    g_hash_table_add(port->reached, g_ptr_array_index(returned, i));
+}
+
 GArray *nwf_program_specialise(NwfPort *port, const NwfProgram *program, int ethertype, NwfStepVerdict accepted) {
-  Class class = {.port = port, .ethertype = ethertype, .accepted = accepted};
+  g_autoptr(GPtrArray) open = g_ptr_array_new();
+  g_autoptr(GPtrArray) returned = g_ptr_array_new();
+  Class class = {.port = port, .ethertype = ethertype, .accepted = accepted, .open = open, .returned = returned};
   const NwfProgramChain *root = g_ptr_array_index(program->chains, 0);
   GArray *tail = nwf_port_list(port);
   NwfStep end = {.verdict = accepted};
@@ -395,12 +423,14 @@ GArray *nwf_program_specialise(NwfPort *port, const NwfProgram *program, int eth
       continue;
     if (step.verdict == NWF_STEP_ACCEPT || step.verdict == NWF_STEP_RETURN)
       step.verdict = accepted;
-    prepend(tail, &step);
+    prepend(&class, tail, &step);
   }
   while (next_chain > 1)
     prepend_chain(&class, tail, g_ptr_array_index(program->chains, --next_chain));
   GArray *steps = reversed(port, tail);
+  warn_of_open_ends(&class);
   mark_reached(port, steps);
+  mark_returned(port, returned);
   nwf_merge_values(port, steps);
   nwf_simplify(port, steps);
   return steps;

@@ -157,7 +157,9 @@ static gboolean bind_new(NwfEngine *engine, NwfBinding *binding, GError **error)
 
 gboolean nwf_engine_bind(NwfEngine *engine, NwfBinding *binding, GError **error) {
   nwf_engine_lock(engine);
+  nwf_engine_warn_begin(engine);
   gboolean ok = bind_new(engine, binding, error);
+  nwf_engine_warn_end(engine);
   nwf_engine_unlock(engine);
   return ok;
 }

@@ -94,6 +94,18 @@ static gboolean bad_value(const NwfBinding *binding, const char *name, const cha
   return FALSE;
 }
 
+/* What was written of how to learn and is passed over must not read as if nothing was: less would be restricted. */
+static gboolean check_passed_over(const NwfBinding *binding, GError **error) {
+  static const char *const names[] = {VARIABLE_LEARNING, VARIABLE_MAX, VARIABLE_SERVER, VARIABLE_SERVER6};
+  for (guint i = 0; i < nwf_parameters_n_passed_over(binding->parameters); i++) {
+    const NwfPassedOver *passed_over = nwf_parameters_passed_over(binding->parameters, i);
+    for (guint j = 0; j < G_N_ELEMENTS(names); j++)
+      if (strcmp(passed_over->name, names[j]) == 0 && !nwf_parameters_get(binding->parameters, names[j]))
+        return bad_value(binding, names[j], passed_over->value, "one that it can have", error);
+  }
+  return TRUE;
+}
+
 static gboolean check_servers(const NwfBinding *binding, const char *name, int family, const GPtrArray **servers,
                               GError **error) {
   guint8 address[16];
@@ -121,7 +133,8 @@ static gboolean read_method(const NwfBinding *binding, NwfLearnPort *learn, gboo
   if (most && !g_ascii_string_to_unsigned(most, 10, 1, NWF_LEARN_ADDRESSES_MAX, &number, NULL))
     return bad_value(binding, VARIABLE_MAX, most, "a number from 1 to " G_STRINGIFY(NWF_LEARN_ADDRESSES_MAX), error);
   learn->max_addresses = (guint)number;
-  return check_servers(binding, VARIABLE_SERVER, AF_INET, &learn->dhcp_servers, error) &&
+  return check_passed_over(binding, error) &&
+         check_servers(binding, VARIABLE_SERVER, AF_INET, &learn->dhcp_servers, error) &&
          check_servers(binding, VARIABLE_SERVER6, AF_INET6, &learn->dhcpv6_servers, error);
 }
 

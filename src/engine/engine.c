@@ -50,6 +50,20 @@ void nwf_engine_say(NwfEngine *engine, NwfLogLevel level, const char *format, ..
   g_ptr_array_add(engine->messages, message);
 }
 
+void nwf_engine_warn_begin(NwfEngine *engine) {
+  engine->warned = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+}
+
+void nwf_engine_warn_end(NwfEngine *engine) {
+  g_clear_pointer(&engine->warned, g_hash_table_unref);
+}
+
+void nwf_engine_warn(const char *where, const char *what, gpointer data) {
+  NwfEngine *engine = data;
+  if (engine->warned && g_hash_table_add(engine->warned, g_strdup_printf("%s: %s", where, what)))
+    nwf_engine_say(engine, NWF_LOG_WARNING, "%s: %s", where, what);
+}
+
 gint64 nwf_engine_now(void) {
   return g_get_real_time() / G_USEC_PER_SEC;
 }
@@ -133,7 +147,9 @@ static gboolean start(NwfEngine *engine, GError **error) {
   nwf_engine_lock(engine);
   engine->filters = nwf_load_filters(engine, NULL);
   nwf_load_index(engine);
+  nwf_engine_warn_begin(engine);
   gboolean ok = start_kernel(engine, error);
+  nwf_engine_warn_end(engine);
   nwf_engine_unlock(engine);
   return ok;
 }
@@ -157,8 +173,12 @@ NwfEngine *nwf_engine_new(const NwfEngineConfig *config, GError **error) {
   engine->own = nwf_filter_store_new();
   engine->name_by_uuid = g_hash_table_new_full(g_bytes_hash, g_bytes_equal, (GDestroyNotify)g_bytes_unref, g_free);
   engine->ports = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, port_free);
-  engine->options = (NwfCompileOptions){
-      .features = NWF_FEATURE_ALL, .ipset = read_ipset, .log_group = engine->config.log_group, .data = engine};
+  engine->options = (NwfCompileOptions){.features = NWF_FEATURE_ALL,
+                                        .ipset = read_ipset,
+                                        .warning = nwf_engine_warn,
+                                        .chain_end_accepts = engine->config.chain_end_accepts,
+                                        .log_group = engine->config.log_group,
+                                        .data = engine};
   if (start(engine, error))
     return engine;
   nwf_engine_free(engine);
@@ -199,7 +219,9 @@ gboolean nwf_engine_reload(NwfEngine *engine, GError **error) {
   NwfFilterStore *old = engine->filters;
   engine->filters = nwf_load_filters(engine, old);
   g_autoptr(GPtrArray) ports = nwf_engine_ports(engine);
+  nwf_engine_warn_begin(engine);
   gboolean ok = nwf_install_ports(engine, ports, TRUE, error);
+  nwf_engine_warn_end(engine);
   if (!ok) {
     NwfFilterStore *refused = engine->filters;
     engine->filters = old;

@@ -37,6 +37,7 @@ typedef struct {
   gboolean no_bus;                /* do not look for firewalld on the system bus */
   gboolean keep_flows;            /* a deleted binding's established connections stay in conntrack */
   gboolean cut_flows_on_redefine; /* ports whose filter is redefined lose theirs */
+  gboolean chain_end_accepts;     /* what comes to the end of a chain is accepted, as with ebtables */
   guint unbind_grace;             /* milliseconds for which a port whose interface is still there stays closed when it
                                      is unbound, since another binding may be about to follow; 0: none */
   guint16 log_group;              /* NFLOG group for learning; 0: NWF_ENGINE_LOG_GROUP */

@@ -133,10 +133,6 @@ static gboolean check_identity(const NwfEngine *engine, const NwfFilter *filter,
   return TRUE;
 }
 
-static void warn(const char *where, const char *what, gpointer data) {
-  nwf_engine_say(data, NWF_LOG_WARNING, "%s: %s", where, what);
-}
-
 /* Puts @filter in the place of the one of its name (*@old then, the caller's). */
 static void exchange(NwfEngine *engine, NwfFilter *filter, NwfFilter **old) {
   *old = nwf_filter_store_steal(engine->filters, filter->name);
@@ -197,7 +193,7 @@ static gboolean define(NwfEngine *engine, NwfFilter *document, NwfFilterHead *he
     return FALSE;
   g_autofree char *name = g_strdup(filter->name);
   exchange(engine, g_steal_pointer(&taken), &old);
-  if (!nwf_check_filter(engine->filters, filter, NULL, warn, engine, error)) {
+  if (!nwf_check_filter(engine->filters, filter, NULL, &engine->options, error)) {
     restore(engine, name, old);
     return FALSE;
   }
@@ -216,7 +212,9 @@ static gboolean define(NwfEngine *engine, NwfFilter *document, NwfFilterHead *he
 
 gboolean nwf_engine_define(NwfEngine *engine, NwfFilter *filter, NwfFilterHead *head, GError **error) {
   nwf_engine_lock(engine);
+  nwf_engine_warn_begin(engine);
   gboolean ok = define(engine, filter, head, error);
+  nwf_engine_warn_end(engine);
   nwf_engine_unlock(engine);
   return ok;
 }

@@ -71,9 +71,10 @@ struct NwfEngine {
   gboolean owned;     /* nobody else can change the table */
   guint32 generation; /* of the ruleset after our last change; 0: not known */
   NwfCompileOptions options;
-  gboolean probed;   /* options.features is what this kernel can do, not just everything */
-  NwfRuleset *table; /* what the kernel holds */
-  guint edits;       /* ports edited in it since it was compiled */
+  gboolean probed;    /* options.features is what this kernel can do, not just everything */
+  NwfRuleset *table;  /* what the kernel holds */
+  guint edits;        /* ports edited in it since it was compiled */
+  GHashTable *warned; /* what was warned of since nwf_engine_warn_begin; NULL: nothing is warned of */
 
   NwfLinks *links;
   gboolean renamed; /* a name stands for another one, or did */
@@ -88,6 +89,12 @@ void nwf_engine_lock(NwfEngine *engine);
 void nwf_engine_unlock(NwfEngine *engine);
 /** Keeps a message until the lock is open. */
 void nwf_engine_say(NwfEngine *engine, NwfLogLevel level, const char *format, ...) G_GNUC_PRINTF(3, 4);
+/** From here to the end, what the compiler warns of is said, each once: where somebody changed something, not each time
+ * that a port is compiled anew. */
+void nwf_engine_warn_begin(NwfEngine *engine);
+void nwf_engine_warn_end(NwfEngine *engine);
+/** An NwfWarningFunc; @data is the engine. */
+void nwf_engine_warn(const char *where, const char *what, gpointer data);
 /** Seconds since 1970. */
 gint64 nwf_engine_now(void);
 NwfEnginePort *nwf_engine_port(const NwfEngine *engine, const char *port); /* or NULL */

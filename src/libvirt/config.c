@@ -47,6 +47,11 @@ static void read_watch_firewalld(const Setting *setting, NwfEngineConfig *config
   config->no_bus = !watch;
 }
 
+static void read_chain_end(const Setting *setting, NwfEngineConfig *config) {
+  if (!nwf_chain_end_parse(setting->value, &config->chain_end_accepts))
+    warn_value(setting, "return or accept");
+}
+
 static void read_log_group(const Setting *setting, NwfEngineConfig *config) {
   guint64 group;
   if (g_ascii_string_to_unsigned(setting->value, 10, 1, G_MAXUINT16, &group, NULL))
@@ -67,9 +72,13 @@ static const struct {
   const char *key;
   void (*read)(const Setting *setting, NwfEngineConfig *config);
 } options[] = {
-    {"cut_flows_on_redefine", read_cut_flows}, {"keep_flows", read_keep_flows},
-    {"keep_stock", read_keep_stock},           {"log_group", read_log_group},
-    {"unbind_grace", read_unbind_grace},       {"watch_firewalld", read_watch_firewalld},
+    {"chain_end", read_chain_end},
+    {"cut_flows_on_redefine", read_cut_flows},
+    {"keep_flows", read_keep_flows},
+    {"keep_stock", read_keep_stock},
+    {"log_group", read_log_group},
+    {"unbind_grace", read_unbind_grace},
+    {"watch_firewalld", read_watch_firewalld},
 };
 
 static void read_setting(const Setting *setting, NwfEngineConfig *config) {

@@ -53,3 +53,11 @@ gboolean nwf_chain_check(const char *chain, int *default_priority, GError **erro
     *default_priority = root ? 0 : kind->priority;
   return TRUE;
 }
+
+gboolean nwf_chain_end_parse(const char *text, gboolean *accepts) {
+  gboolean accept = strcmp(text, "accept") == 0;
+  if (!accept && strcmp(text, "return") != 0)
+    return FALSE;
+  *accepts = accept;
+  return TRUE;
+}

@@ -108,8 +108,8 @@ static NwfXmlNext start(gpointer data, const NwfXmlElement *element, GError **er
     return start_child(reader, element, error);
   if (strcmp(reader->child, "owner") == 0)
     return strcmp(element->name, "name") == 0 || strcmp(element->name, "uuid") == 0 ? NWF_XML_ENTER : NWF_XML_SKIP;
-  if (strcmp(element->name, "parameter") == 0 && !nwf_xml_read_parameter(element, reader->binding->parameters, error))
-    return NWF_XML_FAIL;
+  if (strcmp(element->name, "parameter") == 0)
+    nwf_xml_read_parameter(element, reader->binding->parameters);
   return NWF_XML_SKIP;
 }
 

@@ -183,7 +183,7 @@ static NwfXmlNext start(gpointer data, const NwfXmlElement *element, GError **er
   if (reader->rule != NULL)
     good = read_protocol(reader->rule, element, error);
   else if (reader->reference != NULL && strcmp(element->name, "parameter") == 0)
-    good = nwf_xml_read_parameter(element, reader->reference->parameters, error);
+    nwf_xml_read_parameter(element, reader->reference->parameters);
   return good ? NWF_XML_SKIP : NWF_XML_FAIL;
 }
 

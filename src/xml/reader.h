@@ -49,8 +49,8 @@ void nwf_xml_append_text(GString *xml, const char *text);
 
 #include <nwfilter-nft/model.h>
 
-/** A <parameter>'s name and value into @parameters; both must be there. */
-gboolean nwf_xml_read_parameter(const NwfXmlElement *element, NwfParameters *parameters, GError **error);
+/** A <parameter>'s name and value into @parameters; what libvirt passes over is kept apart there. */
+void nwf_xml_read_parameter(const NwfXmlElement *element, NwfParameters *parameters);
 /** Appends " filter='NAME'/>" or the same with one <parameter> line each, closing the
  * <filterref> that the caller has opened; @indent is of the filterref. */
 void nwf_xml_append_filterref(GString *xml, guint indent, const char *filter, const NwfParameters *parameters);

@@ -38,48 +38,57 @@ void nwf_xml_append_attr(GString *xml, const char *name, const char *value) {
   g_string_append_c(xml, '\'');
 }
 
-gboolean nwf_xml_read_parameter(const NwfXmlElement *element, NwfParameters *parameters, GError **error) {
+void nwf_xml_read_parameter(const NwfXmlElement *element, NwfParameters *parameters) {
   const char *name = nwf_xml_attr(element, "name");
   const char *value = nwf_xml_attr(element, "value");
-  if (name == NULL || value == NULL) {
-    g_set_error(error, NWF_ERROR, NWF_ERROR_INVALID, "parameter has no %s", name == NULL ? "name" : "value");
-    return FALSE;
-  }
-  return nwf_parameters_add(parameters, name, value, error);
+  if (name == NULL || value == NULL || !nwf_parameters_add(parameters, name, value, NULL))
+    nwf_parameters_pass_over(parameters, name != NULL ? name : "", value != NULL ? value : "", element->line);
 }
 
+typedef struct {
+  const char *name, *value;
+} Pair;
+
 static int compare_names(gconstpointer a, gconstpointer b) {
-  return strcmp(*(const char *const *)a, *(const char *const *)b);
+  return strcmp(((const Pair *)a)->name, ((const Pair *)b)->name);
+}
+
+static void append_pair(GArray *pairs, const char *name, const char *value) {
+  Pair pair = {.name = name, .value = value};
+  g_array_append_val(pairs, pair);
 }
 
 /* In the order of their names, as the stock driver writes them; the order of a name's values has a meaning. */
-static GPtrArray *sorted_names(const NwfParameters *parameters) {
-  guint count = nwf_parameters_count(parameters);
-  GPtrArray *names = g_ptr_array_sized_new(count);
-  for (guint i = 0; i < count; i++)
-    g_ptr_array_add(names, (gpointer)nwf_parameters_name(parameters, i));
-  g_ptr_array_sort(names, compare_names);
-  return names;
+static GArray *sorted_pairs(const NwfParameters *parameters) {
+  GArray *pairs = g_array_new(FALSE, FALSE, sizeof(Pair));
+  for (guint i = 0; i < nwf_parameters_count(parameters); i++) {
+    const char *name = nwf_parameters_name(parameters, i);
+    const GPtrArray *values = nwf_parameters_get(parameters, name);
+    for (guint k = 0; k < values->len; k++)
+      append_pair(pairs, name, g_ptr_array_index(values, k));
+  }
+  for (guint i = 0; i < nwf_parameters_n_passed_over(parameters); i++) {
+    const NwfPassedOver *passed_over = nwf_parameters_passed_over(parameters, i);
+    append_pair(pairs, passed_over->name, passed_over->value);
+  }
+  g_array_sort(pairs, compare_names); /* stable */
+  return pairs;
 }
 
 void nwf_xml_append_filterref(GString *xml, guint indent, const char *filter, const NwfParameters *parameters) {
-  guint count = nwf_parameters_count(parameters);
+  g_autoptr(GArray) pairs = sorted_pairs(parameters);
   nwf_xml_append_attr(xml, "filter", filter);
-  if (count == 0) {
+  if (pairs->len == 0) {
     g_string_append(xml, "/>\n");
     return;
   }
   g_string_append(xml, ">\n");
-  g_autoptr(GPtrArray) names = sorted_names(parameters);
-  for (guint i = 0; i < count; i++) {
-    const char *name = g_ptr_array_index(names, i);
-    const GPtrArray *values = nwf_parameters_get(parameters, name);
-    for (guint k = 0; k < values->len; k++) {
-      g_string_append_printf(xml, "%*s<parameter", (int)indent + 2, "");
-      nwf_xml_append_attr(xml, "name", name);
-      nwf_xml_append_attr(xml, "value", g_ptr_array_index(values, k));
-      g_string_append(xml, "/>\n");
-    }
+  for (guint i = 0; i < pairs->len; i++) {
+    const Pair *pair = &g_array_index(pairs, Pair, i);
+    g_string_append_printf(xml, "%*s<parameter", (int)indent + 2, "");
+    nwf_xml_append_attr(xml, "name", pair->name);
+    nwf_xml_append_attr(xml, "value", pair->value);
+    g_string_append(xml, "/>\n");
   }
   g_string_append_printf(xml, "%*s</filterref>\n", (int)indent, "");
 }

@@ -104,6 +104,34 @@ def bad_value_in_a_binding_is_an_error(lab):
 
 
 @test
+def parameters_that_libvirt_passes_over_are_a_warning(lab):
+    path = lab.bind("tap0", IP=["10.0.0.1", ""], TENANT="blue-team")
+    for command in ("check", "compile"):
+        result = lab.run(command, "--filters", lab.filters, path)
+        has(result.stderr, f"{path}:", "warning: port tap0: the parameter TENANT='blue-team' is passed over", "IP=''")
+    result = lab.check(lab.bind("tap0", "allow-dhcp-server", DHCPSERVER="dhcp-1"))
+    has(result.stderr, "DHCPSERVER='dhcp-1'", "neither port tap0 nor a reference on the way gives the variable DHCPSERVER")
+
+
+@test
+def chain_end_is_said_or_chosen(lab):
+    lab.write("ends/sub.xml", "<filter name='sub' chain='mac'>\n<rule action='return' direction='in'>"
+                              "<mac dstmacaddr='$MAC'/></rule></filter>")
+    lab.write("ends/web.xml", "<filter name='web'><filterref filter='sub'/><rule action='drop' direction='in'/></filter>")
+    binding = lab.bind("tap0", "web")
+    arguments = ("--filters", str(lab.folder / "ends"), binding)
+    for command in ("check", "compile"):
+        result = lab.run(command, *arguments)
+        has(result.stderr, "sub.xml:2: warning: filter sub: chain mac ends without a verdict")
+        result = lab.run(command, "--chain-end", "accept", *arguments)
+        has_not(result.stderr, "chain mac ends")
+        has(lab.run(command, "--chain-end", "drop", *arguments, code=2).stderr, "--chain-end drop")
+    default, chosen = (lab.run("compile", *chosen, *arguments).stdout for chosen in ([], ["--chain-end", "accept"]))
+    equal(default, lab.run("compile", "--chain-end", "return", *arguments).stdout)
+    assert default != chosen
+
+
+@test
 def unreachable_rule_is_a_warning(lab):
     warning_of(lab, filter_xml("<rule action='drop' direction='out'/>", "<rule action='accept' direction='out'/>"),
                "reach", "accept out", line=3)

@@ -60,6 +60,20 @@ def enabled_service_gets_a_drop_in_that_names_our_drivers(lab):
 
 
 @test
+def filters_that_depend_on_how_chains_end_are_named(lab):
+    tree, _ = make_tree(lab, "libvirtd")
+    tree.write("/etc/libvirt/nwfilter/sub.xml", "<filter name='sub' chain='mac'><rule action='return' direction='in'>"
+                                                "<mac dstmacaddr='$MAC'/></rule></filter>")
+    tree.write("/etc/libvirt/nwfilter/web.xml", "<filter name='web'><filterref filter='sub'/>"
+                                                "<rule action='drop' direction='in'/></filter>")
+    result = lab.run("enable", "--root", str(tree.folder)).stdout
+    has(result, "filter web depends on how its chains end", "chain_end = accept")
+    has_not(result, "filter sub depends")
+    tree.write("/etc/libvirt/nwfilter-nft.conf", "[nwfilter]\nchain_end = accept\n")
+    has_not(lab.run("enable", "--root", str(tree.folder)).stdout, "depends")
+
+
+@test
 def our_directory_has_links_to_the_other_drivers_and_our_module(lab):
     tree, drivers = make_tree(lab, "libvirtd")
     tree.link(f"{DRIVERS}/libvirt_driver_gone.so", f"{drivers}/libvirt_driver_gone.so")

@@ -92,6 +92,56 @@ static void test_bind_and_unbind(void) {
   bench_free(bench);
 }
 
+/* Hosting panels write parameters that libvirt passes over. */
+static void test_odd_parameters(void) {
+  Bench *bench = started();
+  g_autoptr(GError) error = NULL;
+  bench_tap("tap0");
+  assert_done(bench_bind(bench, "tap0", "clean-traffic", IP "<parameter name='TENANT' value='blue-team'/>", &error),
+              error);
+  bench_await(bench, "port tap0: the parameter TENANT='blue-team' is passed over");
+  assert_filter_of("tap0", "clean-traffic MAC=52:54:00:00:00:01 IP=10.0.0.1");
+  g_autofree char *before = bench_table();
+  bench_stop(bench);
+  bench_start(bench);
+  bench_await(bench, "port tap0: the parameter TENANT='blue-team' is passed over");
+  g_autofree char *after = bench_table();
+  g_assert_cmpstr(after, ==, before);
+  g_autofree char *xml = nwf_engine_binding_xml(bench->engine, "tap0", &error);
+  g_assert_nonnull(strstr(xml, "<parameter name='TENANT' value='blue-team'/>"));
+  bench_free(bench);
+}
+
+/* Without it every server would be believed, and with any method. */
+static void test_odd_parameters_of_learning(void) {
+  static const char *const odd[] = {
+      "<parameter name='DHCPSERVER' value='dhcp-1'/>", "<parameter name='DHCPSERVER' value=''/>",
+      "<parameter name='DHCPV6SERVER' value='fe80::1%eth0'/>", "<parameter name='CTRL_IP_LEARNING' value='dhcp '/>",
+      "<parameter name='CTRL_IP_MAX' value='-1'/>"};
+  Bench *bench = started();
+  g_autoptr(GError) error = NULL;
+  bench_tap("tap0");
+  for (guint i = 0; i < G_N_ELEMENTS(odd); i++) {
+    assert_refused(bench_bind(bench, "tap0", "clean-traffic", odd[i], &error), &error, NWF_ERROR, NWF_ERROR_INVALID,
+                   "tap0");
+    assert_filter_of("tap0", NULL);
+    g_autofree char *known = g_strconcat(IP, odd[i], NULL); /* nothing is learned then */
+    assert_done(bench_bind(bench, "tap0", "clean-traffic", known, &error), error);
+    assert_done(nwf_engine_unbind(bench->engine, "tap0", &error), error);
+  }
+  /* as libvirt's own driver would have bound it, or an older version of ours */
+  bench_stop(bench);
+  g_autofree char *text = g_strdup_printf("<filterbindingstatus><filterbinding><portdev name='tap0'/>"
+                                          "<mac address='52:54:00:00:00:01'/><filterref filter='clean-traffic'>%s"
+                                          "</filterref></filterbinding></filterbindingstatus>",
+                                          odd[0]);
+  bench_write(bench_binding_path(bench, "tap0"), text);
+  bench_start(bench);
+  bench_await(bench, "port tap0 is closed: port tap0: parameter DHCPSERVER has the value 'dhcp-1'");
+  assert_filter_of("tap0", "closed MAC=52:54:00:00:00:01");
+  bench_free(bench);
+}
+
 static void test_restart_writes_nothing(void) {
   Bench *bench = started();
   g_autoptr(GError) error = NULL;
@@ -395,6 +445,8 @@ static void test_many_edits(void) {
 int main(int argc, char **argv) {
   g_test_init(&argc, &argv, NULL);
   g_test_add_func("/engine/a-port-is-bound-and-unbound", test_bind_and_unbind);
+  g_test_add_func("/engine/odd-parameters-are-passed-over", test_odd_parameters);
+  g_test_add_func("/engine/odd-parameters-of-learning-are-refused", test_odd_parameters_of_learning);
   g_test_add_func("/engine/a-restart-writes-nothing", test_restart_writes_nothing);
   g_test_add_func("/engine/a-restart-puts-back-what-is-missing", test_restart_repairs);
   g_test_add_func("/engine/a-refused-binding-leaves-nothing", test_refused_binding_leaves_nothing);

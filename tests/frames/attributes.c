@@ -35,6 +35,8 @@ gboolean holds_ip(const Instance *instance, NwfAttr address, NwfAttr mask, const
   if (!instance->has[address])
     return TRUE;
   guint bits = instance->has[mask] ? instance->values[mask].number : (guint)length * 8;
+  if (instance->values[address].prefix != 0)
+    bits = MIN(bits, instance->values[address].prefix);
   const guint8 *field = packet_at(packet, offset, (bits + 7) / 8);
   if (field == NULL && bits > 0)
     return FALSE;

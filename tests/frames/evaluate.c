@@ -40,6 +40,19 @@ static NwfParameters *parameters_below(const NwfFilterRef *reference, const NwfP
   return inner;
 }
 
+static gboolean does_nothing(const NwfRule *rule);
+
+/* A rule that no packet is asked by may have values that do not fit. */
+static GPtrArray *instances_for(const NwfRule *rule, const NwfParameters *parameters, GError **error) {
+  g_autoptr(GError) reason = NULL;
+  GPtrArray *instances = instances_of(rule, parameters, &reason);
+  if (instances == NULL && does_nothing(rule) && g_error_matches(reason, NWF_ERROR, NWF_ERROR_INVALID))
+    return g_ptr_array_new();
+  if (instances == NULL)
+    g_propagate_error(error, g_steal_pointer(&reason));
+  return instances;
+}
+
 static gboolean collect(Evaluation *evaluation, const char *name, const NwfParameters *parameters, GError **error) {
   const NwfFilter *filter = nwf_filter_store_get(evaluation->store, name);
   if (filter == NULL) {
@@ -55,7 +68,7 @@ static gboolean collect(Evaluation *evaluation, const char *name, const NwfParam
     const NwfEntry *entry = &g_array_index(filter->entries, NwfEntry, i);
     if (entry->rule != NULL) {
       Collected collected = {.filter = filter, .rule = entry->rule};
-      collected.instances = instances_of(entry->rule, parameters, error);
+      collected.instances = instances_for(entry->rule, parameters, error);
       if (collected.instances == NULL)
         return FALSE;
       g_array_append_val(evaluation->rules, collected);
@@ -161,7 +174,10 @@ static Outcome walk_chain(Evaluation *evaluation, const char *chain) {
     if (outcome != ON)
       return outcome;
   }
-  return ON;
+  if (returned || !evaluation->input->chain_end_accepts)
+    return ON;
+  decide_by_default(evaluation, TRUE, "the end of a chain");
+  return ACCEPTED;
 }
 
 typedef struct {
@@ -267,6 +283,11 @@ static Check check_of(const NwfRule *rule, NwfDirection direction) {
   if (has(rule, NWF_ATTR_CONNLIMIT_ABOVE) || asks_for_source_mac_only(rule))
     return NO_CHECK;
   return SWAPPED;
+}
+
+static gboolean does_nothing(const NwfRule *rule) {
+  return nwf_protocols[rule->protocol].stage != NWF_STAGE_L2 && check_of(rule, NWF_DIRECTION_IN) == NO_CHECK &&
+         check_of(rule, NWF_DIRECTION_OUT) == NO_CHECK;
 }
 
 static gboolean needs_state(const EvaluateInput *input, GError **error) {

@@ -10,11 +10,12 @@
 
 /** How the frame meets the port, and what connection tracking would say of it. */
 typedef struct {
-  NwfDirection direction; /* OUT: the guest sends it; IN: the guest is sent it */
-  gboolean host;          /* IN: the host itself sent it, so that it is not forwarded */
-  guint state;            /* the NWF_STATE_ bit of its connection; 0: not known */
-  gboolean reply;         /* it goes in the connection's reply direction */
-  guint connections;      /* of its source address, itself included, for connlimit-above */
+  NwfDirection direction;     /* OUT: the guest sends it; IN: the guest is sent it */
+  gboolean host;              /* IN: the host itself sent it, so that it is not forwarded */
+  gboolean chain_end_accepts; /* else what comes to the end of a chain goes back to root */
+  guint state;                /* the NWF_STATE_ bit of its connection; 0: not known */
+  gboolean reply;             /* it goes in the connection's reply direction */
+  guint connections;          /* of its source address, itself included, for connlimit-above */
 } EvaluateInput;
 
 typedef struct {

@@ -166,14 +166,17 @@ static void compare(Round *round, guint port, const EvaluateInput *input, const 
 static gboolean send_one(Round *round, guint port, const Frame *frame, GError **error) {
   guint way = random_below(&round->random, 4);
   if (way < 2) {
-    EvaluateInput input = {.direction = NWF_DIRECTION_OUT, .host = trial_is_for_host(frame->bytes)};
+    EvaluateInput input = {.direction = NWF_DIRECTION_OUT,
+                           .host = trial_is_for_host(frame->bytes),
+                           .chain_end_accepts = round->trial->chain_end_accepts};
     Seen seen;
     if (!trial_send(round->trial, port, &input, frame->bytes, frame->length, &seen, error))
       return FALSE;
     compare(round, port, &input, frame, seen);
     return TRUE;
   }
-  EvaluateInput input = {.direction = NWF_DIRECTION_IN, .host = way == 3};
+  EvaluateInput input = {
+      .direction = NWF_DIRECTION_IN, .host = way == 3, .chain_end_accepts = round->trial->chain_end_accepts};
   g_autofree Seen *seen = g_new(Seen, round->trial->n_ports);
   if (!trial_send_in(round->trial, input.host, frame->bytes, frame->length, seen, error))
     return FALSE;
@@ -200,6 +203,7 @@ static guint run_round(Trial *trial, guint64 seed, guint number) {
   Round round = {.trial = trial, .seed = seed};
   g_autoptr(GError) error = NULL;
   random_seed(&round.random, seed);
+  trial->chain_end_accepts = seed % 2 == 0;
   round.originals = nwf_filter_store_new();
   round.parsed = nwf_filter_store_new();
   round.bindings = g_ptr_array_new_with_free_func((GDestroyNotify)nwf_binding_free);
@@ -211,8 +215,10 @@ static guint run_round(Trial *trial, guint64 seed, guint number) {
     round.failures++;
   }
   total_frames += round.frames;
-  printf("%s %u - kernel and evaluator agree, seed %" G_GUINT64_FORMAT ": %u bindings, %u verdicts\n",
-         round.failures == 0 ? "ok" : "not ok", number, seed, round.bindings->len, round.frames);
+  printf("%s %u - kernel and evaluator agree, seed %" G_GUINT64_FORMAT ", chains %s at their end: %u bindings, %u "
+         "verdicts\n",
+         round.failures == 0 ? "ok" : "not ok", number, seed, trial->chain_end_accepts ? "accept" : "return",
+         round.bindings->len, round.frames);
   fflush(stdout);
   g_ptr_array_unref(round.bindings);
   nwf_filter_store_free(round.originals);

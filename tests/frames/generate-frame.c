@@ -143,8 +143,11 @@ static gboolean value_of(Random *random, const NwfRule *rule, const NwfMatch *ma
     memcpy(value->mac, binding->mac, 6);
     return TRUE;
   }
-  return values != NULL && nwf_value_parse(match->attr, spec->type,
-                                           g_ptr_array_index(values, random_below(random, values->len)), value, NULL);
+  if (values == NULL)
+    return FALSE;
+  /* of a prefix the address */
+  g_auto(GStrv) parts = g_strsplit(g_ptr_array_index(values, random_below(random, values->len)), "/", 2);
+  return nwf_value_parse(match->attr, spec->type, parts[0], value, NULL);
 }
 
 typedef struct {

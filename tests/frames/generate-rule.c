@@ -98,6 +98,12 @@ char *generate_value(Random *random, NwfAttr attr, NwfType type) {
   }
 }
 
+char *generate_prefix(Random *random, NwfType type) {
+  static const char *const v4[] = {"10.0.0.0/24", "10.0.0.0/30", "10.0.0.2/31", "10.0.0.1/32", "10.0.0.0/9"};
+  static const char *const v6[] = {"fe80::/64", "2001:db8::/48", "2001:db8::/127", "2001:db8::1/128", "fe80::/10"};
+  return type == NWF_TYPE_IPV4 ? g_strdup(PICK(random, v4)) : type == NWF_TYPE_IPV6 ? g_strdup(PICK(random, v6)) : NULL;
+}
+
 const char *generate_variable_name(NwfAttr attr, NwfType type) {
   switch (type) {
   case NWF_TYPE_MAC:

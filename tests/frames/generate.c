@@ -57,7 +57,10 @@ typedef struct {
 static void add_list(const Tree *tree, NwfParameters *parameters, guint variable) {
   const char *name = generate_variable_name(variables[variable].attr, variables[variable].type);
   for (guint i = 0; i < tree->list_length; i++) {
-    g_autofree char *value = generate_value(tree->random, variables[variable].attr, variables[variable].type);
+    g_autofree char *value =
+        random_chance(tree->random, 10) ? generate_prefix(tree->random, variables[variable].type) : NULL;
+    if (value == NULL)
+      value = generate_value(tree->random, variables[variable].attr, variables[variable].type);
     nwf_parameters_add(parameters, name, value, NULL);
   }
 }

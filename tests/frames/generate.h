@@ -40,6 +40,8 @@ NwfRule *generate_rule_like(Random *random, const NwfRule *model);
 
 /** A random value of that type as text, from the pools; caller frees. NULL: the type has none. */
 char *generate_value(Random *random, NwfAttr attr, NwfType type);
+/** A random prefix, which variables may have; NULL: none of the type. */
+char *generate_prefix(Random *random, NwfType type);
 /** The name of the variable for values of a type, or NULL: "MACS" for MAC addresses. */
 const char *generate_variable_name(NwfAttr attr, NwfType type);
 

@@ -3,6 +3,7 @@
  * combinations and repeated ones change no verdict: all instances of a rule say the same. */
 #include "instance.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 static void instance_free(gpointer data) {
@@ -60,6 +61,21 @@ static gboolean copy_value(const NwfMatch *match, NwfValue *value, GError **erro
   return nwf_value_parse(match->attr, match->value.type, text, value, error);
 }
 
+/* A variable may be a prefix where there can be a mask. */
+static gboolean read_value(NwfAttr attr, NwfType type, const char *text, NwfValue *value, GError **error) {
+  g_auto(GStrv) parts = g_strsplit(text, "/", 2);
+  gint bits = parts[1] != NULL ? atoi(parts[1]) : 0;
+  if (bits != 0 && bits != (type == NWF_TYPE_IPV4 ? 32 : 128) && attr != NWF_ATTR_SRCIPADDR &&
+      attr != NWF_ATTR_DSTIPADDR && attr != NWF_ATTR_ARPSRCIPADDR && attr != NWF_ATTR_ARPDSTIPADDR) {
+    g_set_error_literal(error, NWF_ERROR, NWF_ERROR_INVALID, "a prefix where there can be no mask");
+    return FALSE;
+  }
+  if (!nwf_value_parse(attr, type, parts[0], value, error))
+    return FALSE;
+  value->prefix = (guint8)bits;
+  return TRUE;
+}
+
 static gboolean set_value(Instance *instance, const NwfMatch *match, const NwfParameters *parameters,
                           const Iterators *iterators, GError **error) {
   NwfValue *value = &instance->values[match->attr];
@@ -71,7 +87,7 @@ static gboolean set_value(Instance *instance, const NwfMatch *match, const NwfPa
     const GPtrArray *list = nwf_parameters_get(parameters, variable->name);
     guint n = variable->element ? variable->index : iterators->at[variable->index];
     const NwfAttrSpec *spec = nwf_protocol_attr(instance->rule->protocol, match->attr);
-    if (!nwf_value_parse(match->attr, spec->type, g_ptr_array_index(list, n), value, error))
+    if (!read_value(match->attr, spec->type, g_ptr_array_index(list, n), value, error))
       return FALSE;
   }
   instance->has[match->attr] = TRUE;
@@ -115,6 +131,17 @@ static gboolean check(const Instance *instance, GError **error) {
   if (!address_range_is_valid(instance, NWF_ATTR_SRCIPADDR, NWF_ATTR_SRCIPFROM, NWF_ATTR_SRCIPTO) ||
       !address_range_is_valid(instance, NWF_ATTR_DSTIPADDR, NWF_ATTR_DSTIPFROM, NWF_ATTR_DSTIPTO))
     return refuse(error, "an address range ends before it begins");
+  static const NwfAttr masks[][2] = {{NWF_ATTR_SRCIPADDR, NWF_ATTR_SRCIPMASK},
+                                     {NWF_ATTR_DSTIPADDR, NWF_ATTR_DSTIPMASK},
+                                     {NWF_ATTR_ARPSRCIPADDR, NWF_ATTR_ARPSRCIPMASK},
+                                     {NWF_ATTR_ARPDSTIPADDR, NWF_ATTR_ARPDSTIPMASK}};
+  for (guint i = 0; i < G_N_ELEMENTS(masks); i++) {
+    guint8 prefix = instance->values[masks[i][0]].prefix;
+    gboolean whole = prefix == (instance->values[masks[i][0]].type == NWF_TYPE_IPV4 ? 32 : 128);
+    if (instance->has[masks[i][0]] && instance->has[masks[i][1]] && !whole &&
+        instance->values[masks[i][1]].number < prefix)
+      return refuse(error, "a mask that is shorter than its prefix");
+  }
   const NwfRule *rule = instance->rule;
   if (rule->protocol == NWF_PROTOCOL_STP && rule->direction == NWF_DIRECTION_INOUT &&
       instance->has[NWF_ATTR_SRCMACADDR])

@@ -446,6 +446,28 @@ static void iterators_step_together_or_multiply(Fixture *fixture, gconstpointer 
   g_assert_false(accepts(fixture, &out, &crossed));
 }
 
+static void the_end_of_a_chain_may_accept(Fixture *fixture, gconstpointer data) {
+  FrameSpec spec = ipv4(1, 9, IPPROTO_UDP);
+  EvaluateInput accepting = {.direction = NWF_DIRECTION_OUT, .chain_end_accepts = TRUE};
+  add_filter(fixture, "<filter name='sub' chain='ipv4'><rule action='drop' direction='out'>"
+                      "<ip srcipaddr='10.0.0.7'/></rule></filter>");
+  add_filter(fixture, FILTER("<filterref filter='sub'/>" DROP_REST));
+  g_assert_false(accepts(fixture, &out, &spec));
+  g_assert_true(accepts(fixture, &accepting, &spec));
+}
+
+static void prefixes_are_compared_as_such(Fixture *fixture, gconstpointer data) {
+  FrameSpec inside = ipv4(14, 9, IPPROTO_UDP), outside = ipv4(16, 9, IPPROTO_UDP);
+  nwf_parameters_set(fixture->binding->parameters, "IP", NULL);
+  nwf_parameters_add(fixture->binding->parameters, "IP", "10.0.0.0/28", NULL);
+  add_filter(fixture, FILTER("<rule action='accept' direction='out'><ip srcipaddr='$IP'/></rule>" DROP_REST));
+  g_assert_true(accepts(fixture, &out, &inside));
+  g_assert_false(accepts(fixture, &out, &outside));
+  add_filter(fixture, FILTER("<rule action='drop' direction='out'><ip match='no' srcipaddr='$IP'/></rule>"));
+  g_assert_true(accepts(fixture, &out, &inside));
+  g_assert_false(accepts(fixture, &out, &outside));
+}
+
 static void what_cannot_be_bound(Fixture *fixture, gconstpointer data) {
   assert_refused(fixture, NWF_ERROR_MISSING_FILTER);
   add_filter(fixture, FILTER("<filterref filter='g'/>"));
@@ -494,6 +516,8 @@ int main(int argc, char **argv) {
   TEST("tcp-flags-and-options", tcp_flags_and_options);
   TEST("outer-value-wins", outer_value_wins);
   TEST("iterators-step-together-or-multiply", iterators_step_together_or_multiply);
+  TEST("the-end-of-a-chain-may-accept", the_end_of_a_chain_may_accept);
+  TEST("prefixes-are-compared-as-such", prefixes_are_compared_as_such);
   TEST("what-cannot-be-bound-is-an-error", what_cannot_be_bound);
   return g_test_run();
 }

@@ -62,7 +62,8 @@ void trial_free(Trial *trial) {
 
 gboolean trial_install(Trial *trial, const NwfFilterStore *store, NwfBinding *const *bindings, guint n,
                        GError **error) {
-  NwfCompileOptions options = {.features = trial->features, .log_group = TRIAL_LOG_GROUP};
+  NwfCompileOptions options = {
+      .features = trial->features, .chain_end_accepts = trial->chain_end_accepts, .log_group = TRIAL_LOG_GROUP};
   g_autoptr(NwfRuleset) ruleset = nwf_compile(store, bindings, n, &options, error);
   return ruleset != NULL && nwf_kernel_install(trial->kernel, ruleset, NULL, error);
 }

@@ -26,6 +26,7 @@ typedef struct {
   NwfKernel *kernel;
   guint n_ports;
   guint features;
+  gboolean chain_end_accepts; /* of what is installed next */
   gboolean *arrived;
 } Trial;
 

@@ -281,6 +281,34 @@ static void ports_of_an_ipset_are_not_looked_for_in_later_fragments(void) {
   g_assert_cmpuint(n_lookups, ==, 2);
 }
 
+static gboolean give_addresses(const char *name, guint dimensions, gboolean ipv6, NwfRuleset *ruleset, NwfSet *set,
+                               gpointer data, GError **error) {
+  return TRUE; /* that is what it is from the start */
+}
+
+static void gather(const char *where, const char *what, gpointer data) {
+  g_string_append_printf(data, "%s: %s\n", where, what);
+}
+
+/* libvirt's own tests have `src,src` for an ipset of one dimension; iptables takes the first. */
+static void ipset_takes_the_first_of_too_many_flags(void) {
+  g_autoptr(NwfFilterStore) store = nwf_filter_store_new();
+  put(store, "<filter name='f'>\n<rule action='drop' direction='out'><all ipset='s' ipsetflags='dst,src'/></rule>"
+             "</filter>");
+  g_autoptr(GString) warnings = g_string_new(NULL);
+  NwfCompileOptions options = {.ipset = give_addresses, .warning = gather, .data = warnings};
+  g_autoptr(NwfBinding) binding = bind("f", "vnet0");
+  NwfBinding *bindings[] = {binding};
+  g_autoptr(GError) error = NULL;
+  g_autoptr(NwfRuleset) ruleset = nwf_compile(store, bindings, 1, &options, &error);
+  g_assert_no_error(error);
+  g_assert_true(g_str_has_prefix(warnings->str, "test.xml:2: filter f: ipset 's' has 1 dimension, and ipsetflags "
+                                                "names 2: the first 1 counts"));
+  g_autofree char *text = nwf_ruleset_to_text(ruleset);
+  g_assert_nonnull(strstr(text, "ip daddr @ipset-s drop")); /* what the guest sends */
+  g_assert_nonnull(strstr(text, "ip saddr @ipset-s drop")); /* what it is sent */
+}
+
 /* --- errors --- */
 
 static void expect_error(NwfFilterStore *store, NwfBinding *binding, guint features, int code,
@@ -294,6 +322,32 @@ static void expect_error(NwfFilterStore *store, NwfBinding *binding, guint featu
       g_error("'%s' is not in '%s'", *parts, error->message);
 }
 #define PARTS(...) ((const char *const[]){__VA_ARGS__, NULL})
+
+/* Seen: the members that one rule has asked for were looked into by another with fewer flags, or of the other family,
+ * and it never matched. */
+static void an_ipset_is_not_had_for_other_flags(void) {
+  static const struct {
+    const char *rule, *says;
+  } cases[] = {{"<all ipset='s' ipsetflags='src'/>", "it has 2 dimensions, and ipsetflags names 1"},
+               {"<all-ipv6 ipset='s' ipsetflags='src,src'/>", "it holds IPv4 addresses"}};
+  for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
+    g_autoptr(NwfFilterStore) store = nwf_filter_store_new();
+    g_autofree char *filter = g_strdup_printf(
+        "<filter name='f'><rule action='drop' direction='out'><all ipset='s' ipsetflags='dst,src'/></rule>\n"
+        "<rule action='drop' direction='out'>%s</rule></filter>",
+        cases[i].rule);
+    put(store, filter);
+    NwfCompileOptions options = {.ipset = give_addresses_and_ports};
+    g_autoptr(NwfBinding) binding = bind("f", "vnet0");
+    NwfBinding *bindings[] = {binding};
+    g_autoptr(GError) error = NULL;
+    g_autoptr(NwfRuleset) ruleset = nwf_compile(store, bindings, 1, &options, &error);
+    g_assert_null(ruleset);
+    g_assert_error(error, NWF_ERROR, NWF_ERROR_UNSUPPORTED);
+    if (!strstr(error->message, cases[i].says) || !strstr(error->message, "test.xml:2"))
+      g_error("%s", error->message);
+  }
+}
 
 static void loop_is_named(void) {
   g_autoptr(NwfFilterStore) store = nwf_filter_store_new();
@@ -333,6 +387,42 @@ static void wrong_value_of_a_variable_is_named(void) {
   NwfBinding *binding = bind("a", "vnet0");
   nwf_parameters_add(binding->parameters, "A", "10.0.0.256", NULL);
   expect_error(store, binding, NWF_FEATURE_ALL, NWF_ERROR_INVALID, PARTS("test.xml:1", "vnet0", "A", "10.0.0.256"));
+}
+
+/* A prefix stands where an address can have a mask; where it cannot, or the mask says more, it would let through what
+ * is not in it. */
+static void prefixes_stand_where_a_mask_can(void) {
+  static const struct {
+    const char *rule, *value, *error; /* NULL: it is taken */
+  } cases[] = {
+      {"<ip srcipaddr='$A'/>", "10.0.0.0/28", NULL},
+      {"<ip match='no' dstipaddr='$A'/>", "10.0.0.0/28", NULL},
+      {"<arp arpsrcipaddr='$A' arpdstipaddr='$A'/>", "10.0.0.0/28", NULL},
+      {"<ipv6 srcipaddr='$A'/>", "2001:db8::/48", NULL},
+      {"<tcp-ipv6 dstipaddr='$A'/>", "2001:db8::/48", NULL},
+      {"<ipv6 srcipaddr='$A' srcipmask='64'/>", "2001:db8::/48", NULL},
+      {"<ipv6 srcipaddr='$A' srcipmask='32'/>", "2001:db8::/48",
+       "srcipmask of 32 bits is shorter than the prefix of 48 bits that srcipaddr has"},
+      {"<all srcipfrom='$A' srcipto='10.0.0.200'/>", "10.0.0.0/28", "srcipfrom has illegal value '10.0.0.0/28'"},
+      {"<all srcipfrom='$A' srcipto='10.0.0.200'/>", "10.0.0.0/32", NULL},
+      {"<tcp dstportstart='$A'/>", "10.0.0.0/28", "dstportstart has illegal value '10.0.0.0/28'"},
+      {"<ipv6 srcipaddr='$A'/>", "10.0.0.0/28", "srcipaddr has illegal value '10.0.0.0'"},
+  };
+  for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
+    g_autoptr(NwfFilterStore) store = nwf_filter_store_new();
+    g_autofree char *xml =
+        g_strdup_printf("<filter name='f'>\n<rule action='drop' direction='out'>%s</rule></filter>", cases[i].rule);
+    put(store, xml);
+    NwfBinding *binding = bind("f", "vnet0");
+    g_assert_true(nwf_parameters_add(binding->parameters, "A", cases[i].value, NULL));
+    if (cases[i].error) {
+      expect_error(store, binding, NWF_FEATURE_ALL, NWF_ERROR_INVALID, PARTS("test.xml:2", "vnet0", cases[i].error));
+      continue;
+    }
+    g_autoptr(GError) error = NULL;
+    g_autoptr(NwfRuleset) ruleset = compile_with(store, binding, NWF_FEATURE_ALL, &error);
+    g_assert_no_error(error);
+  }
 }
 
 static void kernel_without_conntrack_is_named(void) {
@@ -405,14 +495,11 @@ static void missing_variables_of_a_missing_filter_are_not_known(void) {
 
 /* --- check --- */
 
-static void gather(const char *where, const char *what, gpointer data) {
-  g_string_append_printf(data, "%s: %s\n", where, what);
-}
-
-static char *warnings_of(NwfFilterStore *store, const char *filter, const NwfParameters *parameters) {
+static char *warnings_of(NwfFilterStore *store, const char *filter, const NwfBinding *binding) {
   g_autoptr(GError) error = NULL;
   GString *text = g_string_new(NULL);
-  nwf_check_filter(store, nwf_filter_store_get(store, filter), parameters, gather, text, &error);
+  NwfCompileOptions options = {.warning = gather, .data = text};
+  nwf_check_filter(store, nwf_filter_store_get(store, filter), binding, &options, &error);
   g_assert_no_error(error);
   return g_string_free(text, FALSE);
 }
@@ -454,18 +541,115 @@ static void check_finds_the_open_end_of_a_chain(void) {
   g_autofree char *alone = warnings_of(store, "f", NULL);
   g_assert_cmpstr(alone, ==, "");
   g_autofree char *text = warnings_of(store, "g", NULL);
-  g_assert_nonnull(strstr(text, "filter g: chain ipv4 ends without a verdict"));
+  g_assert_nonnull(strstr(text, "filter f: chain ipv4 ends without a verdict"));
+}
+
+/* Seen: no warning where nothing is left of the chain's list: only a return, or rules for another EtherType. */
+static void check_finds_the_open_end_of_a_chain_that_does_nothing(void) {
+  static const char *const chains[] = {"<rule action='return' direction='in'><mac dstmacaddr='$MAC'/></rule>",
+                                       "<rule action='drop' direction='in'><mac protocolid='arp'/></rule>",
+                                       "<rule action='continue' direction='in'/>"};
+  for (guint i = 0; i < G_N_ELEMENTS(chains); i++) {
+    g_autoptr(NwfFilterStore) store = nwf_filter_store_new();
+    g_autofree char *xml = g_strdup_printf("<filter name='c' chain='mac'>%s</filter>", chains[i]);
+    put(store, xml);
+    put(store, "<filter name='f'><filterref filter='c'/><rule action='drop' direction='in'/></filter>");
+    put(store, "<filter name='g'><filterref filter='c'/><rule action='accept' direction='in'/></filter>");
+    g_autofree char *text = warnings_of(store, "f", NULL);
+    g_assert_nonnull(strstr(text, "filter c: chain mac ends without a verdict"));
+    g_assert_true(nwf_check_chain_ends(store, nwf_filter_store_get(store, "f")));
+    g_autofree char *alike = warnings_of(store, "g", NULL);
+    g_assert_null(strstr(alike, "chain mac ends"));
+    g_assert_false(nwf_check_chain_ends(store, nwf_filter_store_get(store, "g")));
+  }
+}
+
+/* Seen: a return that the chain's end would do as well was said to be out of reach, though it keeps frames from the
+ * rules behind it. A chain that ends in one has a verdict. */
+static void check_knows_that_a_final_return_is_reached(void) {
+  g_autoptr(NwfFilterStore) store = nwf_filter_store_new();
+  put(store, "<filter name='c' chain='ipv4'>\n"
+             "<rule action='accept' direction='out' priority='1'><ip srcipaddr='10.0.0.1'/></rule>\n"
+             "<rule action='return' direction='out' priority='2'/></filter>");
+  put(store, "<filter name='f' chain='ipv4'><filterref filter='c'/>"
+             "<rule action='return' direction='out' priority='2'/></filter>");
+  g_autofree char *alone = warnings_of(store, "c", NULL);
+  g_assert_cmpstr(alone, ==, "");
+  g_autofree char *text = warnings_of(store, "f", NULL); /* its own is behind the other */
+  g_assert_nonnull(strstr(text, "nothing can reach the rule 'return out'"));
+}
+
+/* Seen: it was said of a variable that a reference on the way gives. */
+static void check_knows_what_references_give(void) {
+  g_autoptr(NwfFilterStore) store = nwf_filter_store_new();
+  g_autoptr(GError) error = NULL;
+  put(store, "<filter name='c'><rule action='accept' direction='out'><ip srcipaddr='$A' dstipaddr='$B'/></rule>"
+             "</filter>");
+  static const char xml[] = "<filter name='f'><filterref filter='c'><parameter name='A' value='10.0.0.1'/>"
+                            "<parameter name='A' value='10.0.0.2'/></filterref></filter>";
+  put(store, xml);
+  g_autoptr(NwfBinding) binding = bind("f", "vnet0");
+  g_autofree char *text = warnings_of(store, "f", binding);
+  g_assert_null(strstr(text, "variable A"));
+  g_assert_nonnull(strstr(text, "neither port vnet0 nor a reference on the way gives the variable B"));
+}
+
+/* Seen: what is made up for two variables was the same value, and the second rule out of reach. */
+static void check_makes_up_different_values(void) {
+  g_autoptr(NwfFilterStore) store = nwf_filter_store_new();
+  put(store, "<filter name='f'><rule action='accept' direction='out'><ip srcipaddr='$A'/></rule>"
+             "<rule action='drop' direction='out'><ip srcipaddr='$B'/></rule>"
+             "<rule action='drop' direction='out'><tcp dstportstart='$P' dstportend='$Q'/></rule>"
+             "<rule action='drop' direction='out'><all ipset='x' ipsetflags='$F'/></rule></filter>");
+  g_autofree char *text = warnings_of(store, "f", NULL);
+  g_assert_cmpstr(text, ==, "");
+}
+
+static guint rules_to_port(gboolean accepts) {
+  g_autoptr(NwfFilterStore) store = nwf_filter_store_new();
+  g_autoptr(GError) error = NULL;
+  put(store, "<filter name='c' chain='mac'><rule action='return' direction='in'><mac dstmacaddr='$MAC'/></rule>"
+             "</filter>");
+  put(store, "<filter name='f'><filterref filter='c'/><rule action='drop' direction='in'/></filter>");
+  g_autoptr(NwfBinding) binding = bind("f", "vnet0");
+  NwfBinding *bindings[] = {binding};
+  NwfCompileOptions options = {.chain_end_accepts = accepts};
+  g_autoptr(NwfRuleset) ruleset = nwf_compile(store, bindings, 1, &options, &error);
+  g_assert_no_error(error);
+  const NwfVerdict *verdict = verdict_of(ruleset, "to_port_other", -1);
+  return verdict->kind == NWF_VERDICT_GOTO ? n_rules(ruleset, verdict) : 0;
+}
+
+static void chains_may_accept_at_their_end(void) {
+  g_assert_cmpuint(rules_to_port(FALSE), ==, 0); /* drop */
+  g_assert_cmpuint(rules_to_port(TRUE), ==, 2);  /* drop what is for the guest, accept the rest, as ebtables would */
 }
 
 static void check_finds_the_variable_that_nobody_gives(void) {
   g_autoptr(NwfFilterStore) store = nwf_filter_store_new();
   put(store,
       "<filter name='f'><rule action='drop' direction='out'><ip srcipaddr='$OTHER' dstipaddr='$IP'/></rule></filter>");
-  g_autoptr(NwfParameters) none = nwf_parameters_new();
-  g_autofree char *text = warnings_of(store, "f", none);
+  g_autoptr(NwfBinding) binding = bind("f", "vnet0");
+  g_autofree char *text = warnings_of(store, "f", binding);
   g_assert_nonnull(strstr(text, "OTHER"));
   g_autofree char *unknown = warnings_of(store, "f", NULL);
   g_assert_cmpstr(unknown, ==, "");
+}
+
+/* Where from does not matter: the binding, or a reference, whose own document is named. */
+static void check_finds_what_is_passed_over(void) {
+  static const char xml[] = "<filterbinding><portdev name='vnet0'/><mac address='52:54:00:00:00:01'/>\n"
+                            "<filterref filter='g'>\n<parameter name='TENANT' value='blue-team'/></filterref>"
+                            "</filterbinding>";
+  g_autoptr(NwfFilterStore) store = nwf_filter_store_new();
+  g_autoptr(GError) error = NULL;
+  put(store, "<filter name='f'><rule action='drop' direction='out'/></filter>");
+  put(store, "<filter name='g'>\n<filterref filter='f'>\n<parameter name='A-B' value='1'/></filterref></filter>");
+  g_autoptr(NwfBinding) binding = nwf_binding_parse(xml, strlen(xml), "b.xml", &error);
+  g_assert_no_error(error);
+  g_autofree char *text = warnings_of(store, "g", binding);
+  g_assert_nonnull(strstr(text, "b.xml:3: port vnet0: the parameter TENANT='blue-team' is passed over"));
+  g_assert_nonnull(strstr(text, "test.xml:3: filter g: the parameter A-B='1' is passed over"));
 }
 
 /* The set of EtherTypes that postrouting accepts first. */
@@ -523,11 +707,14 @@ int main(int argc, char **argv) {
   TEST("dispatch", rarp_addresses_are_looked_up_as_bytes);
   TEST("dispatch", host_sent_frames_meet_no_second_stage);
   TEST("dispatch", ports_of_an_ipset_are_not_looked_for_in_later_fragments);
+  TEST("dispatch", ipset_takes_the_first_of_too_many_flags);
+  TEST("errors", an_ipset_is_not_had_for_other_flags);
   TEST("errors", loop_is_named);
   TEST("errors", missing_filter_is_named);
   TEST("errors", all_missing_variables_are_named);
   TEST("errors", lists_of_one_iterator_must_be_as_long);
   TEST("errors", wrong_value_of_a_variable_is_named);
+  TEST("variables", prefixes_stand_where_a_mask_can);
   TEST("errors", kernel_without_conntrack_is_named);
   TEST("errors", too_many_instances_are_refused);
   TEST("errors", two_bindings_of_a_port_are_refused);
@@ -537,6 +724,12 @@ int main(int argc, char **argv) {
   TEST("check", check_knows_that_returns_reach_the_next_rule);
   TEST("check", check_finds_the_missing_reference);
   TEST("check", check_finds_the_open_end_of_a_chain);
+  TEST("check", check_finds_the_open_end_of_a_chain_that_does_nothing);
+  TEST("check", check_knows_that_a_final_return_is_reached);
+  TEST("check", check_knows_what_references_give);
+  TEST("check", check_makes_up_different_values);
+  TEST("dispatch", chains_may_accept_at_their_end);
+  TEST("check", check_finds_what_is_passed_over);
   TEST("check", check_finds_the_variable_that_nobody_gives);
   TEST("rules", neighbouring_negations_stay_two);
   TEST("dispatch", what_all_ports_accept_needs_no_lookup);

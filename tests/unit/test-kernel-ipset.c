@@ -34,6 +34,7 @@ static void test_ipsets_are_mirrored(void) {
     const char *want; /* "!" and a part of the error, or the elements */
   } cases[] = {
       {"hash:ip", "10.0.0.1 10.0.0.7", 1, FALSE, "10.0.0.1, 10.0.0.7"},
+      {"hash:ip", "10.0.0.1 10.0.0.7", 2, FALSE, "10.0.0.1, 10.0.0.7"},
       {"hash:ip netmask 24", "10.0.0.1 10.0.7.7", 1, FALSE, "10.0.0.0-10.0.0.255, 10.0.7.0-10.0.7.255"},
       {"hash:ip family inet6", "fe80::1", 1, TRUE, "fe80::1"},
       {"hash:ip family inet6", "fe80::1", 1, FALSE, "!IPv6"},

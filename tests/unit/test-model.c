@@ -243,9 +243,36 @@ static void parameters_with_odd_characters_are_refused(void) {
   g_assert_false(nwf_parameters_add(parameters, "", "1", NULL));
   g_assert_false(nwf_parameters_add(parameters, "A-B", "1", NULL));
   g_assert_false(nwf_parameters_add(parameters, "A", "", NULL));
-  g_assert_false(nwf_parameters_add(parameters, "A", "10.0.0.1/8", NULL));
+  static const char *const no_prefixes[] = {"10.0.0.1/8", "10.0.0.0/0",  "::/0", "10.0.0.0/33",
+                                            "10.0.0.0/",  "10.0.0.0/+8", "/8",   "2001:db8::1/64",
+                                            "a/8",        "10.0.0.0/8/8"};
+  for (guint i = 0; i < G_N_ELEMENTS(no_prefixes); i++)
+    g_assert_false(nwf_parameters_add(parameters, "A", no_prefixes[i], NULL));
   g_assert_false(nwf_parameters_add(parameters, "A", "a b", NULL));
   g_assert_cmpuint(nwf_parameters_count(parameters), ==, 0);
+}
+
+static void parameters_may_be_prefixes(void) {
+  static const char *const prefixes[] = {"10.0.0.0/28", "10.0.0.1/32", "128.0.0.0/1", "2001:db8::/48", "fe80::1/128"};
+  g_autoptr(NwfParameters) parameters = nwf_parameters_new();
+  for (guint i = 0; i < G_N_ELEMENTS(prefixes); i++)
+    g_assert_true(nwf_parameters_add(parameters, "A", prefixes[i], NULL));
+  g_assert_cmpuint(nwf_parameters_get(parameters, "A")->len, ==, G_N_ELEMENTS(prefixes));
+}
+
+static void what_is_passed_over_is_no_value(void) {
+  g_autoptr(NwfParameters) parameters = nwf_parameters_new();
+  nwf_parameters_pass_over(parameters, "A-B", "1", 7);
+  nwf_parameters_pass_over(parameters, "A", "", 8);
+  g_assert_cmpuint(nwf_parameters_count(parameters), ==, 0);
+  g_assert_null(nwf_parameters_get(parameters, "A"));
+  g_autoptr(NwfParameters) copy = nwf_parameters_copy(parameters);
+  g_assert_true(nwf_parameters_equal(parameters, copy));
+  g_assert_cmpuint(nwf_parameters_n_passed_over(copy), ==, 2);
+  g_assert_cmpstr(nwf_parameters_passed_over(copy, 1)->name, ==, "A");
+  g_assert_cmpuint(nwf_parameters_passed_over(copy, 1)->line, ==, 8);
+  nwf_parameters_pass_over(copy, "A", "", 9);
+  g_assert_false(nwf_parameters_equal(parameters, copy));
 }
 
 static void hundred_thousand_values_are_quick(void) {
@@ -329,6 +356,8 @@ int main(int argc, char **argv) {
   TEST(tables_are_complete);
   TEST(parameters_keep_lists_in_order);
   TEST(parameters_with_odd_characters_are_refused);
+  TEST(parameters_may_be_prefixes);
+  TEST(what_is_passed_over_is_no_value);
   TEST(hundred_thousand_values_are_quick);
   TEST(uuids_are_read_with_and_without_dashes);
   TEST(port_names_are_those_the_kernel_takes);

@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 
+static char *chain_end;
+static gboolean chain_end_accepts;
 static char **directories;
 static char *bindings_directory;
 static gboolean dry_run;
@@ -16,6 +18,10 @@ static const GOptionEntry entries[] = {
     {"filters", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &directories, "Read filters here instead (may be repeated)", "DIR"},
     {"bindings", 0, 0, G_OPTION_ARG_FILENAME, &bindings_directory, "Every *.xml in it is a binding", "DIR"},
     {"dry-run", 'n', 0, G_OPTION_ARG_NONE, &dry_run, "Print the difference and change nothing", NULL},
+    {"chain-end", 0, 0, G_OPTION_ARG_STRING, &chain_end,
+     "What becomes of a frame at the end of a chain: return to root "
+     "(the default), or accept as ebtables does",
+     "return|accept"},
     {NULL}};
 
 typedef struct {
@@ -49,6 +55,7 @@ static NwfRuleset *compile(Input *input, const GPtrArray *documents, GError **er
                                .ipset = read_ipset,
                                .warning = nwf_cli_warning,
                                .progress = nwf_cli_progress,
+                               .chain_end_accepts = chain_end_accepts,
                                .data = input};
   g_autoptr(NwfRuleset) ruleset = nwf_compile(store, list, bindings->len, &options, error);
   guint needed = ruleset ? nwf_ruleset_features(ruleset) : 0;
@@ -73,6 +80,7 @@ static void make_stamp(const GPtrArray *documents, guint8 stamp[NWF_STAMP_LEN]) 
   gsize length = sizeof digest;
   g_autoptr(GChecksum) sum = g_checksum_new(G_CHECKSUM_SHA256);
   g_checksum_update(sum, (const guchar *)&build, sizeof build);
+  g_checksum_update(sum, (const guchar *)(chain_end_accepts ? "accept" : "return"), 6);
   nwf_cli_hash_filters(directories, sum);
   for (guint i = 0; i < documents->len; i++) {
     const NwfDocument *document = g_ptr_array_index(documents, i);
@@ -101,6 +109,8 @@ int nwf_command_apply(int argc, char **argv) {
   int code;
   if (!nwf_cli_parse("apply", entries, &argc, &argv, &code))
     return code;
+  if (chain_end && !nwf_chain_end_parse(chain_end, &chain_end_accepts))
+    return nwf_cli_usage("apply", "--chain-end %s: it is return or accept", chain_end);
   if (argc > 1)
     return nwf_cli_usage("apply", "unexpected argument '%s'", argv[1]);
   if (!bindings_directory)

@@ -5,16 +5,23 @@
 #include <string.h>
 #include <xml/reader.h>
 
+static char *chain_end;
+static gboolean chain_end_accepts;
 static char **directories;
 
 static const GOptionEntry entries[] = {
     {"filters", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &directories, "Read filters here instead (may be repeated)", "DIR"},
+    {"chain-end", 0, 0, G_OPTION_ARG_STRING, &chain_end,
+     "What becomes of a frame at the end of a chain: return to root "
+     "(the default), or accept as ebtables does",
+     "return|accept"},
     {NULL}};
 
 typedef struct {
   NwfFilterStore *store;
   GPtrArray *filters;  /* names, of the filters among the files */
   GPtrArray *bindings; /* NwfBinding */
+  NwfCompileOptions options;
   gboolean failed;
 } Check;
 
@@ -60,7 +67,7 @@ static void check_binding(Check *check, const NwfBinding *binding) {
     error = g_error_new(NWF_ERROR, NWF_ERROR_INVALID, "%s: '%s' is no name that an interface can have", where,
                         binding->port);
     report(check, error);
-  } else if (!nwf_check_filter(check->store, filter, binding->parameters, nwf_cli_warning, NULL, &error)) {
+  } else if (!nwf_check_filter(check->store, filter, binding, &check->options, &error)) {
     report(check, error);
   }
 }
@@ -69,12 +76,15 @@ int nwf_command_check(int argc, char **argv) {
   int code;
   if (!nwf_cli_parse("check", entries, &argc, &argv, &code))
     return code;
+  if (chain_end && !nwf_chain_end_parse(chain_end, &chain_end_accepts))
+    return nwf_cli_usage("check", "--chain-end %s: it is return or accept", chain_end);
   if (argc < 2)
     return nwf_cli_usage("check", "no file to check");
   g_autoptr(GError) error = NULL;
   Check check = {.store = nwf_cli_load_filters(directories, &error)};
   if (!check.store)
     return nwf_cli_fail(error);
+  check.options = (NwfCompileOptions){.warning = nwf_cli_warning, .chain_end_accepts = chain_end_accepts};
   check.filters = g_ptr_array_new_with_free_func(g_free);
   check.bindings = g_ptr_array_new_with_free_func((GDestroyNotify)nwf_binding_free);
   for (int i = 1; i < argc; i++)
@@ -82,7 +92,7 @@ int nwf_command_check(int argc, char **argv) {
   for (guint i = 0; i < check.filters->len; i++) {
     g_autoptr(GError) reason = NULL;
     const NwfFilter *filter = nwf_filter_store_get(check.store, g_ptr_array_index(check.filters, i));
-    if (!nwf_check_filter(check.store, filter, NULL, nwf_cli_warning, NULL, &reason))
+    if (!nwf_check_filter(check.store, filter, NULL, &check.options, &reason))
       report(&check, reason);
   }
   for (guint i = 0; i < check.bindings->len; i++)

@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+static char *chain_end;
+static gboolean chain_end_accepts;
 static char **directories, **parameters;
 static char *format, *filter, *port, *mac;
 
@@ -17,6 +19,10 @@ static const GOptionEntry entries[] = {
     {"mac", 0, 0, G_OPTION_ARG_STRING, &mac, "with --filter: the guest's MAC address", "MAC"},
     {"param", 0, 0, G_OPTION_ARG_STRING_ARRAY, &parameters, "with --filter: a parameter (repeat for lists)",
      "NAME=VALUE"},
+    {"chain-end", 0, 0, G_OPTION_ARG_STRING, &chain_end,
+     "What becomes of a frame at the end of a chain: return to root "
+     "(the default), or accept as ebtables does",
+     "return|accept"},
     {NULL}};
 
 static gboolean add_parameter(NwfBinding *binding, const char *text, GError **error) {
@@ -87,6 +93,7 @@ static int compile(const GPtrArray *bindings, gboolean json) {
                                .ipset = lazy_ipset,
                                .warning = nwf_cli_warning,
                                .progress = nwf_cli_progress,
+                               .chain_end_accepts = chain_end_accepts,
                                .no_raw_sets = json};
   g_autoptr(NwfRuleset) ruleset =
       nwf_compile(store, (NwfBinding *const *)bindings->pdata, bindings->len, &options, &error);
@@ -101,6 +108,8 @@ int nwf_command_compile(int argc, char **argv) {
   int code;
   if (!nwf_cli_parse("compile", entries, &argc, &argv, &code))
     return code;
+  if (chain_end && !nwf_chain_end_parse(chain_end, &chain_end_accepts))
+    return nwf_cli_usage("compile", "--chain-end %s: it is return or accept", chain_end);
   if (format && strcmp(format, "nft") != 0 && strcmp(format, "json") != 0)
     return nwf_cli_usage("compile", "--format %s: it is nft or json", format);
   if (filter ? !port || !mac : (port || mac || parameters))

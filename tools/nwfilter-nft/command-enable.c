@@ -105,6 +105,30 @@ static int take_effect(const char *service) {
   return NWF_EXIT_DONE;
 }
 
+/* Whether the host has said already how chains end. */
+static gboolean chain_end_is_set(void) {
+  g_autofree char *path = nwf_files_path(&files, "/etc/libvirt/nwfilter-nft.conf");
+  g_autoptr(GKeyFile) settings = g_key_file_new();
+  return g_key_file_load_from_file(settings, path, G_KEY_FILE_NONE, NULL) &&
+         g_key_file_has_key(settings, "nwfilter", "chain_end", NULL);
+}
+
+/* The host's own filters that let through with ebtables what they would drop here. */
+static void name_open_chains(void) {
+  g_autofree char *directory = nwf_files_path(&files, "/etc/libvirt/nwfilter");
+  g_autoptr(NwfFilterStore) store = nwf_filter_store_new();
+  if (chain_end_is_set() || !nwf_filter_store_load(store, directory, NULL, NULL, NULL))
+    return;
+  g_autoptr(GPtrArray) all = nwf_filter_store_list(store);
+  for (guint i = 0; i < all->len; i++) {
+    const NwfFilter *filter = g_ptr_array_index(all, i);
+    if (nwf_check_chain_ends(store, filter))
+      printf("filter %s depends on how its chains end: `nwfilter-nft check %s` says where, and chain_end = accept in "
+             "%s/etc/libvirt/nwfilter-nft.conf keeps what ebtables does\n",
+             filter->name, filter->file, files.root);
+  }
+}
+
 int nwf_command_enable(int argc, char **argv) {
   int code;
   if (!nwf_cli_parse("enable", entries, &argc, &argv, &code))
@@ -118,5 +142,8 @@ int nwf_command_enable(int argc, char **argv) {
   g_autofree char *service = links_only ? NULL : nwf_service_choose(&files, wanted_service, &error);
   if (error || !write_files(service, &error))
     return nwf_cli_fail(error);
-  return links_only ? NWF_EXIT_DONE : take_effect(service);
+  if (links_only)
+    return NWF_EXIT_DONE;
+  name_open_chains();
+  return take_effect(service);
 }
