@@ -5,9 +5,9 @@
  *
  * For each scenario whose name contains a NAME, one thread sends the frame as fast as the tap takes it, and looks after
  * each who got it; the other changes the rules back and forth, N times or for S seconds. First by an engine, which
- * edits its table, then as `apply` does, which compiles and compares all of it. A frame between two ports that
- * nothing is bound to goes along, of which none may be lost, and now and then one that both rules accept, some of
- * which are.
+ * edits its table, then as `apply` does, which compiles and compares all of it. Now and then a frame between two
+ * ports that nothing is bound to goes along, of which none may be lost, and one that both rules accept, of which some
+ * are: these are counted.
  */
 #include "engine-help.h"
 #include "lab.h"
@@ -39,11 +39,11 @@ static const char *const tap_names[RACE_N_TAPS] = {"guest", "peer", "uplink", "o
 typedef struct {
   Lab *lab;
   const RaceScenario *scenario;
-  Frame forbidden, unbound;
+  Frame forbidden, unbound, honest;
   int host; /* reads what the guest's tap hands to the host past the bridge; -1 */
   GThread *thread;
   gint stop; /* atomic */
-  guint64 sent, passed, unbound_sent, unbound_lost;
+  guint64 sent, passed, unbound_sent, unbound_lost, honest_sent, honest_lost;
 } Attack;
 
 /* Protocol sockets of a port see what its bridge leaves to the host. */
@@ -86,6 +86,11 @@ static gpointer attack(gpointer data) {
     attack->unbound_sent++;
     attack->unbound_lost += arrived_at(other) != 1;
     arrived_at(to);
+    if (!scenario->honest)
+      continue;
+    send_frame(from, &attack->honest);
+    attack->honest_sent++;
+    attack->honest_lost += arrived_at(to) != 1;
   }
   return NULL;
 }
@@ -100,6 +105,11 @@ static void start_attack(Attack *running, const RaceScenario *scenario) {
   FrameSpec spec = frame_spec(scenario->kind);
   scenario->frame(&spec);
   frame_build(&spec, &running->forbidden);
+  if (scenario->honest) {
+    FrameSpec honest = frame_spec(scenario->kind);
+    scenario->honest(&honest);
+    frame_build(&honest, &running->honest);
+  }
   FrameSpec unbound = frame_spec(FRAME_OTHER);
   unbound.source[5] = 0x77;
   unbound.destination[0] = 0x52; /* unicast to nobody: only taps get it */
@@ -221,8 +231,10 @@ static void run(const RaceScenario *scenario, const char *how, guint (*race)(Att
   guint n = race(&running);
   gboolean ok = running.passed == 0 && running.unbound_lost == 0 && running.sent && n;
   printf("# %u changes, %" G_GUINT64_FORMAT " frames: %" G_GUINT64_FORMAT " passed; %" G_GUINT64_FORMAT
-         " between ports that are not bound: %" G_GUINT64_FORMAT " lost\n",
-         n, running.sent, running.passed, running.unbound_sent, running.unbound_lost);
+         " between ports that are not bound: %" G_GUINT64_FORMAT " lost; %" G_GUINT64_FORMAT
+         " honest ones: %" G_GUINT64_FORMAT " lost\n",
+         n, running.sent, running.passed, running.unbound_sent, running.unbound_lost, running.honest_sent,
+         running.honest_lost);
   printf("%sok %u - %s, %s\n", ok ? "" : "not ", ++point, scenario->name, how);
   fflush(stdout);
 }

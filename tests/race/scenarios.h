@@ -15,10 +15,11 @@ typedef struct {
    * RACE_IP and RACE_MAC) of the one that sends or is sent the frame. */
   const char *rules[2];
   const char *ip[2], *mac[2];
-  gboolean in;                    /* the frame comes from the uplink and goes to the guest; else the guest sends it */
-  gboolean link_local;            /* it goes to the host past the bridge's prerouting */
-  gboolean stateful;              /* rules test state: kernels with bridge conntrack only */
-  void (*frame)(FrameSpec *spec); /* makes of an ordinary broadcast the frame that both forbid */
+  gboolean in;                     /* the frame comes from the uplink and goes to the guest; else the guest sends it */
+  gboolean link_local;             /* it goes to the host past the bridge's prerouting */
+  gboolean stateful;               /* rules test state: kernels with bridge conntrack only */
+  void (*frame)(FrameSpec *spec);  /* makes of an ordinary broadcast the frame that both forbid */
+  void (*honest)(FrameSpec *spec); /* one that both accept; NULL: there is none */
   FrameKind kind;
 } RaceScenario;
 
