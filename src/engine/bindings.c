@@ -197,18 +197,36 @@ static gboolean exchange(NwfEngine *engine, NwfEnginePort *port, NwfEnginePort *
   return FALSE;
 }
 
+/* A port whose file stays would be bound again by the next daemon: it is bound still, here as there. */
+static void put_back(NwfEngine *engine, NwfEnginePort *port, NwfEnginePort *closed) {
+  g_autoptr(GPtrArray) ports = g_ptr_array_new();
+  g_autoptr(GError) error = NULL;
+  if (closed)
+    g_hash_table_remove(engine->ports, closed->binding->port);
+  g_hash_table_insert(engine->ports, port->binding->port, port);
+  g_ptr_array_add(ports, port);
+  if (nwf_install_ports(engine, ports, FALSE, &error))
+    return;
+  nwf_engine_say(engine, NWF_LOG_ERROR, "port %s: %s", port->binding->port, error->message);
+  nwf_install_closed(engine, ports);
+}
+
 static gboolean unbind(NwfEngine *engine, const char *name, GError **error) {
   nwf_links_catch_up(engine);
   NwfEnginePort *port = port_or_error(engine, name, error);
   if (!port)
     return FALSE;
+  g_autofree char *path = nwf_storage_binding_path(engine, name);
   g_autoptr(GPtrArray) one = g_ptr_array_new();
   g_ptr_array_add(one, port);
   g_autoptr(NwfFlows) flows = engine->config.keep_flows ? NULL : nwf_flows_of(engine, one);
   NwfEnginePort *closed = closed_for_a_moment(engine, name);
   if (!(closed ? exchange(engine, port, closed, error) : take_out(engine, port, error)))
     return FALSE;
-  remove_binding(engine, name);
+  if (!nwf_storage_remove(path, error)) {
+    put_back(engine, port, closed);
+    return FALSE;
+  }
   forget_learned(engine, port);
   nwf_engine_port_free(port);
   nwf_links_bound(engine, name, FALSE);

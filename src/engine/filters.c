@@ -168,8 +168,10 @@ static gboolean install_filter(NwfEngine *engine, const NwfFilter *filter, NwfFi
   g_autoptr(GError) reason = NULL;
   nwf_storage_discard(temporary);
   restore(engine, name, old);
-  if (ports->len && !nwf_install_ports(engine, ports, FALSE, &reason))
+  if (ports->len && !nwf_install_ports(engine, ports, FALSE, &reason)) {
     nwf_engine_say(engine, NWF_LOG_ERROR, "filter '%s' cannot be put back: %s", name, reason->message);
+    nwf_install_closed(engine, ports);
+  }
   return FALSE;
 }
 
