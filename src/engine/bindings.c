@@ -74,14 +74,28 @@ static gboolean install_one(NwfEngine *engine, NwfEnginePort *port, GError **err
 
 /* --- bind --- */
 
+/* What is said of a binding that is being made names the caller's document, as its file does not stay if it is refused:
+ * exchanges the names. */
+static void exchange_places(NwfBinding *binding, char **file, guint *line) {
+  char *other_file = binding->file;
+  guint other_line = binding->line;
+  binding->file = *file;
+  binding->line = *line;
+  *file = other_file;
+  *line = other_line;
+}
+
 /* Writes the file, and takes the binding from there, since what stands in the kernel (the order of its parameters)
  * must be the same after a restart. */
-static gboolean write_binding(const NwfEngine *engine, NwfEnginePort *port, GError **error) {
+static gboolean write_binding(const NwfEngine *engine, NwfEnginePort *port, char **file, guint *line, GError **error) {
   g_autofree char *path = nwf_storage_binding_path(engine, port->binding->port);
   g_autofree char *text = nwf_storage_binding_text(port->binding);
   NwfBinding *written = nwf_binding_parse(text, strlen(text), path, error);
   if (!written)
     return FALSE;
+  *file = g_steal_pointer(&port->binding->file);
+  *line = port->binding->line;
+  exchange_places(written, file, line);
   nwf_binding_free(port->binding);
   port->binding = written;
   g_autofree char *temporary = nwf_storage_prepare(path, text, error);
@@ -109,11 +123,15 @@ static void forget_learned(NwfEngine *engine, NwfEnginePort *port) {
 /* The file is there before the rules: should the daemon die between the two, the next one binds the port, and a port
  * that is bound too much is closed, not open. */
 static gboolean bind_port(NwfEngine *engine, NwfEnginePort *port, gboolean keep_file, GError **error) {
-  gboolean written = write_binding(engine, port, error);
+  g_autofree char *file = NULL;
+  guint line = 0;
+  gboolean written = write_binding(engine, port, &file, &line, error);
   const char *name = port->binding->port;
   g_hash_table_insert(engine->ports, port->binding->port, port);
-  if (written && install_one(engine, port, error))
+  if (written && install_one(engine, port, error)) {
+    exchange_places(port->binding, &file, &line);
     return TRUE;
+  }
   if (written && !keep_file)
     remove_binding(engine, name);
   forget_learned(engine, port);

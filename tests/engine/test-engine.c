@@ -8,6 +8,7 @@
 #include "engine/internal.h"
 
 #include <nwfilter-nft/model.h>
+#include <nwfilter-nft/xml.h>
 
 #include <glib/gstdio.h>
 #include <stdlib.h>
@@ -541,6 +542,42 @@ static void test_many_edits(void) {
   bench_free(bench);
 }
 
+static NwfBinding *parse_binding(const char *text) {
+  g_autoptr(GError) error = NULL;
+  NwfBinding *binding = nwf_binding_parse(text, strlen(text), "(binding)", &error);
+  g_assert_no_error(error);
+  return binding;
+}
+
+/* Not files that the caller has never seen, and that are gone when the call comes back. */
+static void test_errors_name_what_was_given(void) {
+  Bench *bench = started();
+  g_autoptr(GError) error = NULL;
+  bench_tap("tap0");
+  const char *missing = "<filterbinding>\n<portdev name='tap0'/><mac address='52:54:00:00:00:01'/>\n"
+                        "<filterref filter='nowhere'/></filterbinding>";
+  const char *good = "<filterbinding>\n<portdev name='tap0'/><mac address='52:54:00:00:00:01'/>\n"
+                     "<filterref filter='mine'>" IP "</filterref></filterbinding>";
+  assert_refused(nwf_engine_bind(bench->engine, parse_binding(missing), &error), &error, NWF_ERROR,
+                 NWF_ERROR_MISSING_FILTER, "(binding):3: port tap0: ");
+  assert_done(bench_define(bench, FILTER("mine", UUID_A, DROP_ARP), &error), error);
+  assert_done(nwf_engine_bind(bench->engine, parse_binding(good), &error), error);
+  const char *text = FILTER("mine", UUID_A, "\n\n<rule action='drop' direction='out'><ip srcipaddr='$MAC'/></rule>");
+  NwfFilter *filter = nwf_filter_parse(text, strlen(text), "(filter)", &error);
+  assert_refused(nwf_engine_define(bench->engine, filter, NULL, &error), &error, NWF_ERROR, NWF_ERROR_INVALID,
+                 "(filter):3: filter mine: ");
+  const char *loop = FILTER("other", UUID_B, "\n<filterref filter='other'/>");
+  filter = nwf_filter_parse(loop, strlen(loop), "(filter)", &error);
+  assert_refused(nwf_engine_define(bench->engine, filter, NULL, &error), &error, NWF_ERROR, NWF_ERROR_LOOP,
+                 "(filter):2: filter other: ");
+  /* what was taken has a file */
+  nwf_engine_lock(bench->engine);
+  g_autofree char *path = bench_binding_path(bench, "tap0");
+  g_assert_cmpstr(nwf_engine_port(bench->engine, "tap0")->binding->file, ==, path);
+  nwf_engine_unlock(bench->engine);
+  bench_free(bench);
+}
+
 int main(int argc, char **argv) {
   g_test_init(&argc, &argv, NULL);
   g_test_add_func("/engine/a-port-is-bound-and-unbound", test_bind_and_unbind);
@@ -565,6 +602,7 @@ int main(int argc, char **argv) {
   g_test_add_func("/engine/only-regular-files-are-read", test_only_files_are_read);
   g_test_add_func("/engine/a-directory-that-cannot-be-listed-is-not-empty", test_directory_cannot_be_listed);
   g_test_add_func("/engine/a-binding-whose-file-stays-stays", test_binding_that_cannot_be_removed);
+  g_test_add_func("/engine/errors-name-what-was-given", test_errors_name_what_was_given);
   g_test_add_func("/engine/many-edits-leave-the-same-table", test_many_edits);
   return g_test_run();
 }
