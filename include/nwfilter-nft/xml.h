@@ -31,7 +31,13 @@ NwfBinding *nwf_binding_parse_file(const char *path, GError **error);
 /** The binding as a <filterbinding> document; the caller frees it. */
 char *nwf_binding_format(const NwfBinding *binding);
 
-/** The names of the *.xml files of @directory, sorted, of char *; NULL with @error when it cannot be read. */
+/** The same for a file that nobody named, but that is there under a name of nwf_xml_list: only a regular one, or a link
+ * to one, is read. NWF_ERROR_IO for all else, such as a FIFO, for which one could wait without end. */
+NwfFilter *nwf_filter_load(const char *path, GError **error);
+NwfBinding *nwf_binding_load(const char *path, GError **error);
+
+/** The names in @directory that end in ".xml", also those that begin with a dot, sorted, of char *: all of them, or
+ * NULL with NWF_ERROR_IO. */
 GPtrArray *nwf_xml_list(const char *directory, GError **error);
 
 /** Reads every *.xml of @directory into @store, in the order of their names; a

@@ -74,14 +74,28 @@ static gboolean install_one(NwfEngine *engine, NwfEnginePort *port, GError **err
 
 /* --- bind --- */
 
+/* What is said of a binding that is being made names the caller's document, as its file does not stay if it is refused:
+ * exchanges the names. */
+static void exchange_places(NwfBinding *binding, char **file, guint *line) {
+  char *other_file = binding->file;
+  guint other_line = binding->line;
+  binding->file = *file;
+  binding->line = *line;
+  *file = other_file;
+  *line = other_line;
+}
+
 /* Writes the file, and takes the binding from there, since what stands in the kernel (the order of its parameters)
  * must be the same after a restart. */
-static gboolean write_binding(const NwfEngine *engine, NwfEnginePort *port, GError **error) {
+static gboolean write_binding(const NwfEngine *engine, NwfEnginePort *port, char **file, guint *line, GError **error) {
   g_autofree char *path = nwf_storage_binding_path(engine, port->binding->port);
   g_autofree char *text = nwf_storage_binding_text(port->binding);
   NwfBinding *written = nwf_binding_parse(text, strlen(text), path, error);
   if (!written)
     return FALSE;
+  *file = g_steal_pointer(&port->binding->file);
+  *line = port->binding->line;
+  exchange_places(written, file, line);
   nwf_binding_free(port->binding);
   port->binding = written;
   g_autofree char *temporary = nwf_storage_prepare(path, text, error);
@@ -109,11 +123,15 @@ static void forget_learned(NwfEngine *engine, NwfEnginePort *port) {
 /* The file is there before the rules: should the daemon die between the two, the next one binds the port, and a port
  * that is bound too much is closed, not open. */
 static gboolean bind_port(NwfEngine *engine, NwfEnginePort *port, gboolean keep_file, GError **error) {
-  gboolean written = write_binding(engine, port, error);
+  g_autofree char *file = NULL;
+  guint line = 0;
+  gboolean written = write_binding(engine, port, &file, &line, error);
   const char *name = port->binding->port;
   g_hash_table_insert(engine->ports, port->binding->port, port);
-  if (written && install_one(engine, port, error))
+  if (written && install_one(engine, port, error)) {
+    exchange_places(port->binding, &file, &line);
     return TRUE;
+  }
   if (written && !keep_file)
     remove_binding(engine, name);
   forget_learned(engine, port);
@@ -197,18 +215,36 @@ static gboolean exchange(NwfEngine *engine, NwfEnginePort *port, NwfEnginePort *
   return FALSE;
 }
 
+/* A port whose file stays would be bound again by the next daemon: it is bound still, here as there. */
+static void put_back(NwfEngine *engine, NwfEnginePort *port, NwfEnginePort *closed) {
+  g_autoptr(GPtrArray) ports = g_ptr_array_new();
+  g_autoptr(GError) error = NULL;
+  if (closed)
+    g_hash_table_remove(engine->ports, closed->binding->port);
+  g_hash_table_insert(engine->ports, port->binding->port, port);
+  g_ptr_array_add(ports, port);
+  if (nwf_install_ports(engine, ports, FALSE, &error))
+    return;
+  nwf_engine_say(engine, NWF_LOG_ERROR, "port %s: %s", port->binding->port, error->message);
+  nwf_install_closed(engine, ports);
+}
+
 static gboolean unbind(NwfEngine *engine, const char *name, GError **error) {
   nwf_links_catch_up(engine);
   NwfEnginePort *port = port_or_error(engine, name, error);
   if (!port)
     return FALSE;
+  g_autofree char *path = nwf_storage_binding_path(engine, name);
   g_autoptr(GPtrArray) one = g_ptr_array_new();
   g_ptr_array_add(one, port);
   g_autoptr(NwfFlows) flows = engine->config.keep_flows ? NULL : nwf_flows_of(engine, one);
   NwfEnginePort *closed = closed_for_a_moment(engine, name);
   if (!(closed ? exchange(engine, port, closed, error) : take_out(engine, port, error)))
     return FALSE;
-  remove_binding(engine, name);
+  if (!nwf_storage_remove(path, error)) {
+    put_back(engine, port, closed);
+    return FALSE;
+  }
   forget_learned(engine, port);
   nwf_engine_port_free(port);
   nwf_links_bound(engine, name, FALSE);

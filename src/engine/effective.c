@@ -152,19 +152,24 @@ static gboolean families_of(const GPtrArray *missing, NwfLearnPort *learn) {
   return TRUE;
 }
 
-static void start_learning(NwfEngine *engine, NwfEnginePort *port, NwfLearnPort *learn) {
+static gboolean start_learning(NwfEngine *engine, NwfEnginePort *port, NwfLearnPort *learn, GError **error) {
   const NwfBinding *binding = port->binding;
   if (port->learning && port->learn_ipv4 == learn->ipv4 && port->learn_ipv6 == learn->ipv6)
-    return;
+    return TRUE;
   learn->port = binding->port;
   memcpy(learn->mac, binding->mac, NWF_MAC_LEN);
   learn->has_owner_uuid = binding->has_owner_uuid;
   memcpy(learn->owner_uuid, binding->owner_uuid, NWF_UUID_LEN);
   nwf_learner_add_port(engine->learner, learn, nwf_engine_now());
+  if (!nwf_learner_has_port(engine->learner, binding->port)) {
+    g_set_error(error, NWF_ERROR, NWF_ERROR_IO, "port %s: what was learned of it cannot be read", binding->port);
+    return FALSE;
+  }
   port->learning = TRUE;
   port->learn_ipv4 = learn->ipv4;
   port->learn_ipv6 = learn->ipv6;
   nwf_events_rearm(engine);
+  return TRUE;
 }
 
 /* The learned addresses of a family as the values of its variable; FALSE when there is none. */
@@ -260,7 +265,8 @@ NwfBinding *nwf_effective_binding(NwfEngine *engine, NwfEnginePort *port, gboole
     return NULL;
   if (none)
     return missing_error(binding, missing, ", and " VARIABLE_LEARNING " is none", error);
-  start_learning(engine, port, &learn);
+  if (!start_learning(engine, port, &learn, error))
+    return NULL;
   port->next_learning = TRUE;
   return learning_binding(engine, port, &learn, own_filter);
 }

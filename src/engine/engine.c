@@ -130,7 +130,8 @@ static gboolean start_kernel(NwfEngine *engine, GError **error) {
   engine->links = nwf_links_open(error);
   if (!engine->links)
     return FALSE;
-  nwf_load_bindings(engine);
+  if (!nwf_events_open(engine, error) || !nwf_load_bindings(engine, error))
+    return FALSE;
   nwf_links_find_renamed(engine);
   nwf_links_tell_networks(engine);
   if (!nwf_install_all(engine, FALSE, error))
@@ -145,11 +146,14 @@ static gboolean start(NwfEngine *engine, GError **error) {
   nwf_storage_clean(engine->config.filter_dir);
   nwf_storage_clean(engine->config.binding_dir);
   nwf_engine_lock(engine);
-  engine->filters = nwf_load_filters(engine, NULL);
-  nwf_load_index(engine);
-  nwf_engine_warn_begin(engine);
-  gboolean ok = start_kernel(engine, error);
-  nwf_engine_warn_end(engine);
+  engine->filters = nwf_load_filters(engine, NULL, error);
+  gboolean ok = engine->filters != NULL;
+  if (ok) {
+    nwf_load_index(engine);
+    nwf_engine_warn_begin(engine);
+    ok = start_kernel(engine, error);
+    nwf_engine_warn_end(engine);
+  }
   nwf_engine_unlock(engine);
   return ok;
 }
@@ -214,21 +218,25 @@ gboolean nwf_engine_verify(NwfEngine *engine, gboolean *repaired, GError **error
   return ok;
 }
 
-gboolean nwf_engine_reload(NwfEngine *engine, GError **error) {
-  nwf_engine_lock(engine);
-  NwfFilterStore *old = engine->filters;
-  engine->filters = nwf_load_filters(engine, old);
+static gboolean reload(NwfEngine *engine, GError **error) {
+  NwfFilterStore *old = engine->filters, *filters = nwf_load_filters(engine, old, error);
+  if (!filters)
+    return FALSE;
+  engine->filters = filters;
   g_autoptr(GPtrArray) ports = nwf_engine_ports(engine);
   nwf_engine_warn_begin(engine);
   gboolean ok = nwf_install_ports(engine, ports, TRUE, error);
   nwf_engine_warn_end(engine);
-  if (!ok) {
-    NwfFilterStore *refused = engine->filters;
+  if (!ok)
     engine->filters = old;
-    old = refused;
-  }
-  nwf_filter_store_free(old);
+  nwf_filter_store_free(ok ? old : filters);
   nwf_load_index(engine);
+  return ok;
+}
+
+gboolean nwf_engine_reload(NwfEngine *engine, GError **error) {
+  nwf_engine_lock(engine);
+  gboolean ok = reload(engine, error);
   nwf_engine_unlock(engine);
   return ok;
 }

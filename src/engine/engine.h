@@ -52,11 +52,13 @@ typedef struct NwfEngine NwfEngine;
 
 /** Reads filters and bindings (bad files are logged and skipped), installs everything in one batch, then removes
  * what the stock driver left, and starts serving. A binding that cannot be compiled leaves its port closed, with
- * an error logged; only what makes all of it impossible (no netlink) is a failure. */
+ * an error logged, and so does one that cannot be read; only what makes all of it impossible (no netlink, a directory
+ * that cannot be listed) is a failure, which leaves the kernel as it is. */
 NwfEngine *nwf_engine_new(const NwfEngineConfig *config, GError **error);
 /** Ends the thread; the kernel keeps the table. */
 void nwf_engine_free(NwfEngine *engine);
-/** Reads the filters from disk again and installs the difference. */
+/** Reads the filters from disk again and installs the difference. A file that has become bad or cannot be read keeps
+ * its meaning; when the directory cannot be listed nothing changes. */
 gboolean nwf_engine_reload(NwfEngine *engine, GError **error);
 /** Compares the kernel with what it should hold and puts it right. @repaired (may be NULL): it had to. */
 gboolean nwf_engine_verify(NwfEngine *engine, gboolean *repaired, GError **error);

@@ -2,7 +2,10 @@
 /* The one thread: what others do to the ruleset, frames that teach addresses, addresses that end, the system bus. */
 #include "engine/internal.h"
 
+#include <errno.h>
 #include <glib-unix.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 /* Frames taken at a time: what they teach is installed in one batch, and others get their turn. */
 #define FRAMES_AT_ONCE 256
@@ -14,6 +17,8 @@
 void nwf_events_rearm(NwfEngine *engine) {
   if (!engine->events.expiry)
     return;
+  if (nwf_learner_unsaved(engine->learner))
+    nwf_retry_later(engine);
   gint64 next = nwf_learner_next_expiry(engine->learner);
   gint64 wait = MAX(next - nwf_engine_now(), 0) * G_USEC_PER_SEC;
   g_source_set_ready_time(engine->events.expiry, next ? g_get_monotonic_time() + wait : -1);
@@ -75,8 +80,11 @@ static gboolean on_frames(gint fd, GIOCondition condition, gpointer data) {
   } else {
     nwf_events_rearm(engine); /* a renewal changes no address but when it ends */
   }
-  if (!ok)
-    nwf_engine_say(engine, NWF_LOG_ERROR, "no more addresses are learned: %s", error->message);
+  if (!ok) {
+    nwf_engine_say(engine, NWF_LOG_ERROR, "no more addresses are learned for now: %s", error->message);
+    g_clear_pointer(&engine->events.nflog, nwf_nflog_close);
+    nwf_retry_later(engine);
+  }
   nwf_engine_unlock(engine);
   return ok ? G_SOURCE_CONTINUE : G_SOURCE_REMOVE;
 }
@@ -126,9 +134,11 @@ static gboolean on_watch(gint fd, GIOCondition condition, gpointer data) {
   guint changes = 0;
   nwf_engine_lock(engine);
   gboolean ok = nwf_kernel_watch_read(engine->events.watch, &event, &error);
-  if (!ok)
-    nwf_engine_say(engine, NWF_LOG_ERROR, "no more notifications of nftables: %s", error->message);
-  else if (event.touched && !nwf_install_verify(engine, &changes, &error))
+  if (!ok) {
+    nwf_engine_say(engine, NWF_LOG_ERROR, "no notifications of nftables for now: %s", error->message);
+    g_clear_pointer(&engine->events.watch, nwf_kernel_watch_close);
+    nwf_retry_later(engine);
+  } else if (event.touched && !nwf_install_verify(engine, &changes, &error))
     nwf_engine_say(engine, NWF_LOG_ERROR, "the table cannot be put right: %s", error->message);
   else if (changes)
     nwf_engine_say(engine, NWF_LOG_WARNING, "put %u things right in the table after %s (pid %u)", changes,
@@ -170,28 +180,67 @@ static gpointer serve(gpointer data) {
   return NULL;
 }
 
-gboolean nwf_events_start(NwfEngine *engine, GError **error) {
+gboolean nwf_events_open(NwfEngine *engine, GError **error) {
   NwfEvents *events = &engine->events;
+  g_autoptr(GError) reason = NULL;
   /* A table of our own cannot be touched, and a listener would make the kernel write down all that we change. */
   if (!engine->owned && !(events->watch = nwf_kernel_watch_open(engine->kernel, error)))
     return FALSE;
-  g_autoptr(GError) reason = NULL;
   events->nflog = nwf_nflog_open(engine->config.log_group, FRAME_BYTES, &reason);
   if (!events->nflog) /* no reason to leave all the others without a driver */
     nwf_engine_say(engine, NWF_LOG_ERROR, "no addresses are learned, and ports that need one stay closed: %s",
                    reason->message);
+  return TRUE;
+}
+
+static void attach_watch(NwfEngine *engine) {
+  attach_fd(engine, nwf_kernel_watch_fd(engine->events.watch), G_PRIORITY_HIGH, on_watch);
+}
+
+static void attach_nflog(NwfEngine *engine) {
+  attach_fd(engine, nwf_nflog_fd(engine->events.nflog), G_PRIORITY_DEFAULT, on_frames);
+}
+
+void nwf_events_reopen(NwfEngine *engine) {
+  NwfEvents *events = &engine->events;
+  if (!engine->owned && !events->watch && (events->watch = nwf_kernel_watch_open(engine->kernel, NULL))) {
+    engine->unverified = TRUE;
+    attach_watch(engine);
+  }
+  if (!events->nflog && (events->nflog = nwf_nflog_open(engine->config.log_group, FRAME_BYTES, NULL))) {
+    nwf_engine_say(engine, NWF_LOG_INFO, "addresses are learned again");
+    attach_nflog(engine);
+  }
+}
+
+/* GLib ends the process when it has no descriptor for a context. */
+static gboolean has_descriptors(GError **error) {
+  int fd = eventfd(0, EFD_CLOEXEC);
+  if (fd < 0)
+    g_set_error(error, NWF_ERROR, NWF_ERROR_IO, "cannot make an event loop: %s", g_strerror(errno));
+  else
+    close(fd);
+  return fd >= 0;
+}
+
+gboolean nwf_events_start(NwfEngine *engine, GError **error) {
+  NwfEvents *events = &engine->events;
+  if (!has_descriptors(error))
+    return FALSE;
   events->context = g_main_context_new();
   events->loop = g_main_loop_new(events->context, FALSE);
   events->expiry = add_timer(engine, on_expiry);
   events->closed = add_timer(engine, on_closed);
+  events->retry = add_timer(engine, nwf_retry);
   nwf_events_rearm(engine);
+  nwf_retry_later(engine);
   attach_fd(engine, nwf_links_fd(engine->links), G_PRIORITY_HIGH, on_links); /* an interface may be open until then */
   if (events->watch)
-    attach_fd(engine, nwf_kernel_watch_fd(events->watch), G_PRIORITY_HIGH, on_watch);
+    attach_watch(engine);
   if (events->nflog)
-    attach_fd(engine, nwf_nflog_fd(events->nflog), G_PRIORITY_DEFAULT, on_frames);
-  events->thread = g_thread_new("nwfilter-nft", serve, engine);
-  return TRUE;
+    attach_nflog(engine);
+  events->thread = g_thread_try_new("nwfilter-nft", serve, engine, error);
+  return events->thread != NULL;
 }
 
 static gboolean quit(gpointer data) {
@@ -210,6 +259,7 @@ void nwf_events_stop(NwfEngine *engine) {
   }
   drop_timer(&events->expiry);
   drop_timer(&events->closed);
+  drop_timer(&events->retry);
   g_clear_pointer(&events->loop, g_main_loop_unref);
   g_clear_pointer(&events->context, g_main_context_unref);
   g_clear_pointer(&events->nflog, nwf_nflog_close);

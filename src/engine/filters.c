@@ -168,8 +168,10 @@ static gboolean install_filter(NwfEngine *engine, const NwfFilter *filter, NwfFi
   g_autoptr(GError) reason = NULL;
   nwf_storage_discard(temporary);
   restore(engine, name, old);
-  if (ports->len && !nwf_install_ports(engine, ports, FALSE, &reason))
+  if (ports->len && !nwf_install_ports(engine, ports, FALSE, &reason)) {
     nwf_engine_say(engine, NWF_LOG_ERROR, "filter '%s' cannot be put back: %s", name, reason->message);
+    nwf_install_closed(engine, ports);
+  }
   return FALSE;
 }
 
@@ -179,6 +181,40 @@ static NwfFilter *as_written(const NwfEngine *engine, const NwfFilter *filter, G
   g_autofree char *path = nwf_storage_filter_path(engine, filter->name);
   g_autofree char *text = nwf_storage_filter_text(filter);
   return nwf_filter_parse(text, strlen(text), path, error);
+}
+
+/* The line of @given's document with what stands in that line of @written's; 0: nothing does. */
+static guint line_as_given(const NwfFilter *written, const NwfFilter *given, guint line) {
+  for (guint i = 0; line && i < MIN(written->entries->len, given->entries->len); i++) {
+    const NwfEntry *now = &g_array_index(written->entries, NwfEntry, i);
+    const NwfEntry *then = &g_array_index(given->entries, NwfEntry, i);
+    if (now->rule && then->rule && now->rule->line == line)
+      return then->rule->line;
+    if (now->reference && then->reference && now->reference->line == line)
+      return then->reference->line;
+  }
+  return 0;
+}
+
+/* "FILE:LINE: what" or "FILE: what" of a file that never came to be, as one of the caller's document. */
+static void name_as_given(const NwfFilter *written, const NwfFilter *given, GError *error) {
+  gsize length = strlen(written->file);
+  if (g_error_matches(error, NWF_ERROR, NWF_ERROR_IO) || strncmp(error->message, written->file, length) != 0 ||
+      error->message[length] != ':')
+    return;
+  char *rest = error->message + length + 1;
+  guint line = line_as_given(written, given, (guint)g_ascii_strtoull(rest, &rest, 10));
+  rest += *rest == ':';
+  g_autoptr(GString) message = g_string_new(NULL);
+  if (given->file && line)
+    g_string_printf(message, "%s:%u: ", given->file, line);
+  else if (given->file)
+    g_string_printf(message, "%s: ", given->file);
+  else if (line)
+    g_string_printf(message, "line %u: ", line);
+  g_string_append(message, g_strchug(rest));
+  g_free(error->message);
+  error->message = g_string_free(g_steal_pointer(&message), FALSE);
 }
 
 static gboolean define(NwfEngine *engine, NwfFilter *document, NwfFilterHead *head, GError **error) {
@@ -192,14 +228,15 @@ static gboolean define(NwfEngine *engine, NwfFilter *document, NwfFilterHead *he
   if (!filter)
     return FALSE;
   g_autofree char *name = g_strdup(filter->name);
+  GError *reason = NULL;
   exchange(engine, g_steal_pointer(&taken), &old);
-  if (!nwf_check_filter(engine->filters, filter, NULL, &engine->options, error)) {
-    restore(engine, name, old);
-    return FALSE;
-  }
-  if (!install_filter(engine, filter, old, error)) {
-    if (nwf_filter_store_get(engine->filters, name) == filter)
+  if (!nwf_check_filter(engine->filters, filter, NULL, &engine->options, &reason) ||
+      !install_filter(engine, filter, old, &reason)) {
+    if (nwf_filter_store_get(engine->filters, name) == filter) { /* else it was put back already */
+      name_as_given(filter, document, reason);
       restore(engine, name, old);
+    }
+    g_propagate_error(error, reason);
     return FALSE;
   }
   if (!old)

@@ -168,13 +168,25 @@ static gpointer serve(gpointer data) {
   }
 }
 
+static gboolean start_cutter(NwfEngine *engine) {
+  g_autoptr(GError) error = NULL;
+  NwfCutter *cutter = engine->cutter = g_new0(NwfCutter, 1);
+  cutter->queue = g_async_queue_new();
+  cutter->thread = g_thread_try_new("nwfilter-cut", serve, engine, &error);
+  if (cutter->thread)
+    return TRUE;
+  nwf_engine_say(engine, NWF_LOG_WARNING, "established connections stay: %s", error->message);
+  g_async_queue_unref(cutter->queue);
+  g_clear_pointer(&engine->cutter, g_free);
+  return FALSE;
+}
+
 void nwf_flows_cut(NwfEngine *engine, NwfFlows *flows) {
   if (!flows)
     return;
-  if (!engine->cutter) {
-    engine->cutter = g_new0(NwfCutter, 1);
-    engine->cutter->queue = g_async_queue_new();
-    engine->cutter->thread = g_thread_new("nwfilter-cut", serve, engine);
+  if (!engine->cutter && !start_cutter(engine)) {
+    nwf_flows_free(flows);
+    return;
   }
   g_async_queue_push(engine->cutter->queue, flows);
 }

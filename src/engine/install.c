@@ -26,6 +26,7 @@ static void take_next(NwfEngine *engine, const GPtrArray *ports) {
     NwfEnginePort *port = g_ptr_array_index(ports, i);
     if (!port->next)
       continue;
+    port->stale = port->next_stale;
     if (port->learning && !port->next_learning)
       nwf_learner_remove_port(engine->learner, port->binding->port, FALSE);
     port->learning = port->next_learning;
@@ -39,23 +40,29 @@ static void take_next(NwfEngine *engine, const GPtrArray *ports) {
 
 static gboolean add_port(NwfEngine *engine, NwfEdit *edit, NwfEnginePort *port, GError **error) {
   port->next = nwf_effective_binding(engine, port, &port->next_own_filter, error);
-  port->next_failed = FALSE;
+  port->next_failed = port->next_stale = FALSE;
   return port->next &&
          nwf_edit_add(edit, port->next_own_filter ? engine->own : engine->filters, port->next, &engine->options, error);
 }
 
-static gboolean add_closed(NwfEngine *engine, NwfEdit *edit, NwfEnginePort *port, GError **error) {
+static gboolean add_closed(NwfEngine *engine, NwfEdit *edit, NwfEnginePort *port, gboolean stale, GError **error) {
   nwf_binding_free(port->next);
   port->next = nwf_effective_closed(port);
   port->next_own_filter = port->next_failed = TRUE;
+  port->next_stale = stale;
   port->next_learning = port->learning; /* what it was told stays true */
   return nwf_edit_add(edit, engine->own, port->next, &engine->options, error);
+}
+
+/* A document or filter that is bad stays so until somebody does something about it. */
+static gboolean is_of_the_moment(const GError *reason) {
+  return g_error_matches(reason, NWF_ERROR, NWF_ERROR_IO) || g_error_matches(reason, NWF_ERROR, NWF_ERROR_KERNEL);
 }
 
 static gboolean add_or_close(NwfEngine *engine, NwfEdit *edit, NwfEnginePort *port, gboolean strict, GError **error) {
   g_autoptr(GError) reason = NULL;
   if (port->closing)
-    return add_closed(engine, edit, port, error);
+    return add_closed(engine, edit, port, FALSE, error);
   if (add_port(engine, edit, port, &reason))
     return TRUE;
   if (strict && !port->failed) {
@@ -64,7 +71,7 @@ static gboolean add_or_close(NwfEngine *engine, NwfEdit *edit, NwfEnginePort *po
   }
   if (!port->failed)
     nwf_engine_say(engine, NWF_LOG_ERROR, "port %s is closed: %s", port->binding->port, reason->message);
-  return add_closed(engine, edit, port, error);
+  return add_closed(engine, edit, port, is_of_the_moment(reason), error);
 }
 
 static gboolean edit_ports(NwfEngine *engine, NwfEdit *edit, const GPtrArray *ports, gboolean strict, GError **error) {
@@ -239,7 +246,7 @@ static gboolean worth_all(const NwfEngine *engine, const GPtrArray *ports) {
   return engine->edits + ports->len > NWF_EDITS_MAX + all || ports->len > 16 + all / 4;
 }
 
-gboolean nwf_install_ports(NwfEngine *engine, const GPtrArray *ports, gboolean strict, GError **error) {
+static gboolean install_ports(NwfEngine *engine, const GPtrArray *ports, gboolean strict, GError **error) {
   gboolean again;
   if (worth_all(engine, ports))
     return replace_all(engine, strict, error);
@@ -247,9 +254,29 @@ gboolean nwf_install_ports(NwfEngine *engine, const GPtrArray *ports, gboolean s
   return try_ports(engine, ports, strict, &again, error) || (again && try_ports(engine, ports, strict, &again, error));
 }
 
+static gboolean any_stale(const GPtrArray *ports) {
+  for (guint i = 0; i < ports->len; i++)
+    if (((const NwfEnginePort *)g_ptr_array_index(ports, i))->stale)
+      return TRUE;
+  return FALSE;
+}
+
+gboolean nwf_install_ports(NwfEngine *engine, const GPtrArray *ports, gboolean strict, GError **error) {
+  gboolean ok = install_ports(engine, ports, strict, error);
+  if (!ok || any_stale(ports))
+    nwf_retry_later(engine);
+  return ok;
+}
+
 static void set_closing(const GPtrArray *ports, gboolean closing) {
   for (guint i = 0; i < ports->len; i++)
     ((NwfEnginePort *)g_ptr_array_index(ports, i))->closing = closing;
+}
+
+static void install_again_later(NwfEngine *engine, const GPtrArray *ports) {
+  for (guint i = 0; i < ports->len; i++)
+    ((NwfEnginePort *)g_ptr_array_index(ports, i))->stale = TRUE;
+  nwf_retry_later(engine);
 }
 
 void nwf_install_closed(NwfEngine *engine, const GPtrArray *ports) {
@@ -258,6 +285,7 @@ void nwf_install_closed(NwfEngine *engine, const GPtrArray *ports) {
   if (!nwf_install_ports(engine, ports, FALSE, &error))
     nwf_engine_say(engine, NWF_LOG_ERROR, "nor can their ports be closed: %s", error->message);
   set_closing(ports, FALSE);
+  install_again_later(engine, ports);
 }
 
 /* The kernel refuses the whole for what may be one port's sake: all are closed at once, and then opened one by one. */
@@ -295,5 +323,9 @@ gboolean nwf_install_all(NwfEngine *engine, gboolean strict, GError **error) {
 }
 
 gboolean nwf_install_verify(NwfEngine *engine, guint *changes, GError **error) {
-  return send_table(engine, changes, error);
+  gboolean ok = send_table(engine, changes, error);
+  engine->unverified = !ok;
+  if (!ok)
+    nwf_retry_later(engine);
+  return ok;
 }

@@ -35,13 +35,14 @@ typedef struct {
   gboolean given;   /* the learner knows what addresses the binding gives */
   gboolean closing; /* to be closed, whatever its binding says */
   gboolean doomed;  /* about to be unbound */
+  gboolean stale;   /* the kernel did not take what is to hold for it, or it is closed for now: it is installed again */
   NwfUnseen unseen;
   char *stands_for; /* NWF_UNSEEN_RENAMED: the name that was bound ... */
   guint index;      /* ... of the interface with this index */
   gint64 until;     /* where unseen: closed until then, by the monotonic clock; 0: no end */
   /* what some of the above are to be once the kernel has taken it */
   NwfBinding *next;
-  gboolean next_own_filter, next_failed, next_learning;
+  gboolean next_own_filter, next_failed, next_learning, next_stale;
 } NwfEnginePort;
 
 /** Threads and sources of events.c. */
@@ -52,8 +53,10 @@ typedef struct {
   GSource *expiry;
   GSource *closed;     /* when ports are no longer to be closed ... */
   gint64 closed_until; /* ... by the monotonic clock; 0: none is waiting */
+  GSource *retry;
+  guint retry_wait; /* seconds; 0: nothing is tried again */
   NwfKernelWatch *watch;
-  NwfNflog *nflog;
+  NwfNflog *nflog; /* NULL: nobody sees what ports could teach */
   struct NwfFirewalld *firewalld;
 } NwfEvents;
 
@@ -71,13 +74,15 @@ struct NwfEngine {
   gboolean owned;     /* nobody else can change the table */
   guint32 generation; /* of the ruleset after our last change; 0: not known */
   NwfCompileOptions options;
-  gboolean probed;    /* options.features is what this kernel can do, not just everything */
-  NwfRuleset *table;  /* what the kernel holds */
-  guint edits;        /* ports edited in it since it was compiled */
-  GHashTable *warned; /* what was warned of since nwf_engine_warn_begin; NULL: nothing is warned of */
+  gboolean probed;     /* options.features is what this kernel can do, not just everything */
+  NwfRuleset *table;   /* what the kernel holds */
+  gboolean unverified; /* somebody may have changed it, and it could not be compared */
+  guint edits;         /* ports edited in it since it was compiled */
+  GHashTable *warned;  /* what was warned of since nwf_engine_warn_begin; NULL: nothing is warned of */
 
   NwfLinks *links;
-  gboolean renamed; /* a name stands for another one, or did */
+  gboolean links_unread; /* what has become of interfaces is not known */
+  gboolean renamed;      /* a name stands for another one, or did */
   NwfLearner *learner;
   struct NwfCutter *cutter; /* from the first flows to cut on; or NULL */
   NwfEvents events;
@@ -118,7 +123,8 @@ NwfBinding *nwf_effective_closed(const NwfEnginePort *port);
  * batch. A port that cannot be compiled is an error if @strict and it was not closed already, else it is closed.
  * When it fails everything is as before. */
 gboolean nwf_install_ports(NwfEngine *engine, const GPtrArray *ports, gboolean strict, GError **error);
-/** Closes @ports, whatever their bindings say, until they are installed anew. */
+/** Closes @ports, whatever their bindings say, until they are installed anew: by the next call for them, or in a while
+ * by retry.c. */
 void nwf_install_closed(NwfEngine *engine, const GPtrArray *ports);
 /** All ports from nothing, as at the start: the kernel is read back, and nothing written when it holds this already. */
 gboolean nwf_install_all(NwfEngine *engine, gboolean strict, GError **error);
@@ -166,9 +172,11 @@ char *nwf_storage_binding_text(const NwfBinding *binding);
 void nwf_storage_clean(const char *directory);
 
 /* load.c */
-/** The filters on disk; one whose file is bad is taken from @old (may be NULL). */
-NwfFilterStore *nwf_load_filters(NwfEngine *engine, NwfFilterStore *old);
-void nwf_load_bindings(NwfEngine *engine);
+/** The filters on disk; one whose file is bad is taken from @old (may be NULL). NULL when the directory cannot be
+ * listed. */
+NwfFilterStore *nwf_load_filters(NwfEngine *engine, NwfFilterStore *old, GError **error);
+/** A port whose file cannot be read is closed. FALSE when the directory cannot be listed. */
+gboolean nwf_load_bindings(NwfEngine *engine, GError **error);
 void nwf_load_index(NwfEngine *engine);
 
 /* flows.c */
@@ -184,10 +192,20 @@ void nwf_flows_cut(NwfEngine *engine, NwfFlows *flows);
 void nwf_flows_stop(NwfEngine *engine);
 
 /* events.c: without the lock */
+/** Opens what the thread listens to; with the lock. */
+gboolean nwf_events_open(NwfEngine *engine, GError **error);
+/** Opens again what could not be opened or read; with the lock, when the thread has been started. */
+void nwf_events_reopen(NwfEngine *engine);
 gboolean nwf_events_start(NwfEngine *engine, GError **error);
 void nwf_events_stop(NwfEngine *engine);
 /** The learner's next expiry may have changed; with the lock. */
 void nwf_events_rearm(NwfEngine *engine);
+
+/* retry.c */
+/** Has what failed done again in a while, if anything did. */
+void nwf_retry_later(NwfEngine *engine);
+/** Does it; @engine is a NwfEngine. Without the lock, when the thread has been started. */
+gboolean nwf_retry(gpointer engine);
 
 /* firewalld.c: on the engine's thread, without the lock */
 typedef struct NwfFirewalld NwfFirewalld;

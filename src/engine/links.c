@@ -4,7 +4,6 @@
  * then. */
 #include "engine/internal.h"
 
-#include <errno.h>
 #include <string.h>
 
 /* --- names that stand for others --- */
@@ -100,8 +99,11 @@ void nwf_links_catch_up(NwfEngine *engine) {
   g_autoptr(GArray) changes = g_array_new(FALSE, FALSE, sizeof(NwfLinkChange));
   g_autoptr(GPtrArray) ports = g_ptr_array_new();
   g_autoptr(GError) error = NULL;
-  if (!nwf_links_read(engine->links, changes, &error))
+  engine->links_unread = !nwf_links_read(engine->links, changes, &error);
+  if (engine->links_unread) {
     nwf_engine_say(engine, NWF_LOG_ERROR, "interfaces that are renamed may be open: %s", error->message);
+    nwf_retry_later(engine);
+  }
   for (guint i = 0; i < changes->len; i++)
     take_change(engine, &g_array_index(changes, NwfLinkChange, i), ports);
   nwf_closed_settle(engine, ports);
@@ -119,7 +121,7 @@ static const NwfLink *renamed(const NwfEngine *engine, const NwfBinding *binding
 }
 
 gboolean nwf_links_is_gone(const NwfEngine *engine, const NwfBinding *binding) {
-  return if_nametoindex(binding->port) == 0 && errno == ENODEV && !renamed(engine, binding);
+  return nwf_link_is_absent(binding->port) && !renamed(engine, binding);
 }
 
 void nwf_links_find_renamed(NwfEngine *engine) {

@@ -1,21 +1,11 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/* What is on disk when the engine starts or is told to look again. A bad file never keeps the rest from loading. */
+/* What is on disk when the engine starts or is told to look again. A bad file never keeps the rest from loading; a
+ * directory that cannot be listed is not an empty one, but a failure. */
 #include "engine/internal.h"
 
 #include <nwfilter-nft/xml.h>
 
-#include <net/if.h>
 #include <string.h>
-
-/* Both directories have been made. */
-static GPtrArray *list_xml(NwfEngine *engine, const char *directory) {
-  g_autoptr(GError) error = NULL;
-  GPtrArray *names = nwf_xml_list(directory, &error);
-  if (names)
-    return names;
-  nwf_engine_say(engine, NWF_LOG_ERROR, "%s", error->message);
-  return g_ptr_array_new();
-}
 
 /* "NAME.xml" is what the document must call itself; else a later write would leave two files of one name. */
 static gboolean name_matches(NwfEngine *engine, const char *path, const char *file, const char *name) {
@@ -88,7 +78,7 @@ static void load_filter(Loading *loading, const char *file) {
   NwfEngine *engine = loading->engine;
   g_autofree char *path = g_build_filename(engine->config.filter_dir, file, NULL);
   g_autoptr(GError) error = NULL;
-  g_autoptr(NwfFilter) filter = nwf_filter_parse_file(path, &error);
+  g_autoptr(NwfFilter) filter = nwf_filter_load(path, &error);
   if (!filter) {
     nwf_engine_say(engine, NWF_LOG_ERROR, "%s", error->message);
     keep_old(loading, path, file);
@@ -101,10 +91,12 @@ static void load_filter(Loading *loading, const char *file) {
   add_filter(loading, path, g_steal_pointer(&filter));
 }
 
-NwfFilterStore *nwf_load_filters(NwfEngine *engine, NwfFilterStore *old) {
+NwfFilterStore *nwf_load_filters(NwfEngine *engine, NwfFilterStore *old, GError **error) {
+  g_autoptr(GPtrArray) files = nwf_xml_list(engine->config.filter_dir, error);
+  if (!files)
+    return NULL;
   g_autoptr(GHashTable) by_uuid = g_hash_table_new(uuid_hash, uuid_equal);
   Loading loading = {.engine = engine, .store = nwf_filter_store_new(), .old = old, .by_uuid = by_uuid};
-  g_autoptr(GPtrArray) files = list_xml(engine, engine->config.filter_dir);
   for (guint i = 0; i < files->len; i++)
     load_filter(&loading, g_ptr_array_index(files, i));
   return loading.store;
@@ -129,7 +121,7 @@ static void drop_binding(NwfEngine *engine, const char *path, const char *port) 
 /* That the port is bound is known from the file's name: it stays closed until somebody binds it anew. */
 static void close_unreadable(NwfEngine *engine, const char *file) {
   g_autofree char *name = g_strndup(file, strlen(file) - strlen(".xml"));
-  if (!nwf_port_name_valid(name) || if_nametoindex(name) == 0)
+  if (!nwf_port_name_valid(name) || nwf_link_is_absent(name))
     return;
   NwfEnginePort *port = nwf_closed_new(name, NWF_UNSEEN_UNREADABLE);
   nwf_engine_say(engine, NWF_LOG_ERROR, "port %s is closed, since its binding cannot be read", name);
@@ -139,7 +131,7 @@ static void close_unreadable(NwfEngine *engine, const char *file) {
 static void load_binding(NwfEngine *engine, const char *file) {
   g_autofree char *path = g_build_filename(engine->config.binding_dir, file, NULL);
   g_autoptr(GError) error = NULL;
-  g_autoptr(NwfBinding) binding = nwf_binding_parse_file(path, &error);
+  g_autoptr(NwfBinding) binding = nwf_binding_load(path, &error);
   if (!binding) {
     nwf_engine_say(engine, NWF_LOG_ERROR, "%s", error->message);
     close_unreadable(engine, file);
@@ -154,8 +146,9 @@ static void load_binding(NwfEngine *engine, const char *file) {
   }
 }
 
-void nwf_load_bindings(NwfEngine *engine) {
-  g_autoptr(GPtrArray) files = list_xml(engine, engine->config.binding_dir);
-  for (guint i = 0; i < files->len; i++)
+gboolean nwf_load_bindings(NwfEngine *engine, GError **error) {
+  g_autoptr(GPtrArray) files = nwf_xml_list(engine->config.binding_dir, error);
+  for (guint i = 0; files && i < files->len; i++)
     load_binding(engine, g_ptr_array_index(files, i));
+  return files != NULL;
 }

@@ -40,7 +40,7 @@ static gboolean write_all(int fd, const char *text) {
 
 char *nwf_storage_prepare(const char *path, const char *text, GError **error) {
   char *temporary = g_strconcat(path, TEMPORARY_SUFFIX, NULL);
-  int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+  int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
   if (fd >= 0) {
     gboolean written = write_all(fd, text);
     int number = errno;
@@ -83,6 +83,8 @@ gboolean nwf_storage_remove(const char *path, GError **error) {
   return TRUE;
 }
 
+/* All that is read as a document ends in ".xml", so that no port's or filter's name leads to such a one. What cannot be
+ * removed now is harmless, and removed another time. */
 void nwf_storage_clean(const char *directory) {
   g_autoptr(GDir) dir = directory ? g_dir_open(directory, 0, NULL) : NULL;
   const char *name;

@@ -106,19 +106,19 @@ static void note_answer(const struct nlmsghdr *message, guint32 last, NwfBatchAn
 
 /** The kernel has done all the work when sendmsg returns, so all answers are there. */
 static void collect_answers(NwfKernel *kernel, const NwfBatch *batch, gboolean commit, NwfBatchAnswer *answer) {
-  int fd = mnl_socket_get_fd(kernel->socket);
   guint32 last = batch->seq + batch->origins->len;
   gboolean done = FALSE, lost = FALSE;
+  int failure = 0;
   for (;;) {
-    ssize_t got = recv(fd, kernel->receive, NWF_RECEIVE_SIZE, MSG_DONTWAIT);
-    if (got < 0 && errno == EINTR)
-      continue;
+    ssize_t got = nwf_kernel_receive(kernel, MSG_DONTWAIT);
     if (got < 0 && errno == ENOBUFS) {
       lost = TRUE; /* more failed than the buffer holds; the first ones are in it */
       continue;
     }
-    if (got <= 0)
+    if (got <= 0) {
+      failure = got < 0 && errno != EAGAIN ? errno : 0;
       break;
+    }
     const guint8 *end = kernel->receive + got;
     for (const struct nlmsghdr *message = nwf_message_at(kernel->receive, end); message;
          message = nwf_message_at(nwf_message_next(message, end), end)) {
@@ -127,8 +127,10 @@ static void collect_answers(NwfKernel *kernel, const NwfBatch *batch, gboolean c
         note_answer(message, last, answer, &done);
     }
   }
-  if (!answer->code && !done)
-    answer->code = lost ? ENOBUFS : commit ? EPROTO : 0;
+  if (answer->code || done)
+    return;
+  answer->code = lost ? ENOBUFS : failure ? failure : commit ? EPROTO : 0;
+  answer->mute = answer->code != 0;
 }
 
 gboolean nwf_batch_send(NwfKernel *kernel, NwfBatch *batch, gboolean commit, NwfBatchAnswer *answer) {
@@ -144,6 +146,7 @@ gboolean nwf_batch_send(NwfKernel *kernel, NwfBatch *batch, gboolean commit, Nwf
                                 batch->seq + batch->origins->len + 1));
 
   int fd = mnl_socket_get_fd(kernel->socket);
+  answer->mute = TRUE;
   if (!grow_send_buffer(fd, batch->length)) {
     answer->code = EMSGSIZE;
     return FALSE;
@@ -157,6 +160,8 @@ gboolean nwf_batch_send(NwfKernel *kernel, NwfBatch *batch, gboolean commit, Nwf
     answer->code = errno;
     return FALSE;
   }
+  answer->mute = FALSE;
   collect_answers(kernel, batch, commit, answer);
+  kernel->unsure = kernel->unsure || (commit && answer->mute);
   return answer->code == 0;
 }

@@ -150,9 +150,7 @@ static gsize put_deletion(NwfKernel *kernel, guint8 *at, const Entry *entry) {
 static gboolean take_answers(NwfKernel *kernel, guint n, guint *cut, int *code) {
   *code = 0;
   while (n) {
-    ssize_t got = recv(mnl_socket_get_fd(kernel->socket), kernel->receive, NWF_RECEIVE_SIZE, 0);
-    if (got < 0 && errno == EINTR)
-      continue;
+    ssize_t got = nwf_kernel_receive(kernel, 0);
     if (got <= 0) {
       *code = got < 0 ? errno : EPIPE;
       return FALSE;
@@ -195,7 +193,10 @@ static gboolean delete_entries(NwfKernel *kernel, const GArray *entries, guint *
 /** Nothing is tracked in this namespace; asking ctnetlink would load it. */
 static gboolean nothing_is_tracked(void) {
   g_autofree char *text = NULL;
-  return !g_file_get_contents(COUNT_FILE, &text, NULL, NULL) || g_ascii_strtoull(text, NULL, 10) == 0;
+  g_autoptr(GError) error = NULL;
+  if (!g_file_get_contents(COUNT_FILE, &text, NULL, &error))
+    return g_error_matches(error, G_FILE_ERROR, G_FILE_ERROR_NOENT);
+  return g_ascii_strtoull(text, NULL, 10) == 0;
 }
 
 static gboolean cut_found(NwfKernel *kernel, const NwfFlowAddress *addresses, guint n_addresses, Search *search,

@@ -20,6 +20,7 @@ struct NwfKernel {
   guint32 portid;
   guint32 seq;     /* of the next message */
   guint8 *receive; /* NWF_RECEIVE_SIZE bytes */
+  gboolean unsure; /* whether the last batch holds is not known, as its answer could not be read */
 
   /* owner.c */
   gboolean own;    /* the table is to be this socket's */
@@ -64,6 +65,8 @@ void nwf_kernel_error(GError **error, int code, const char *what);
 /** Sends a request and calls @callback for each message of the answer. FALSE with errno in @code (EINTR: somebody
  * changed what was dumped, so the answer is worth nothing). */
 gboolean nwf_kernel_talk(NwfKernel *kernel, struct nlmsghdr *request, mnl_cb_t callback, gpointer data, int *code);
+/** Reads what waits into kernel->receive, again when that fails for a reason of the moment. As recv(2) otherwise. */
+ssize_t nwf_kernel_receive(NwfKernel *kernel, int flags);
 /** Begins a request in @buffer (MNL_SOCKET_BUFFER_SIZE bytes). */
 struct nlmsghdr *nwf_kernel_request(NwfKernel *kernel, void *buffer, guint subsystem, guint message, guint flags,
                                     guint family);
@@ -107,6 +110,7 @@ typedef struct {
   guint32 seq;    /* that message */
   guint32 offset; /* of the attribute at fault in that message, 0: not told */
   char *text;     /* the kernel's own words, or NULL */
+  gboolean mute;  /* @code is not the kernel's: it was not asked, or its answer could not be read */
 } NwfBatchAnswer;
 
 void nwf_batch_init(NwfBatch *batch, guint32 seq, guint32 generation);

@@ -11,6 +11,8 @@
 
 /* Others may commit between our reading and our sending; each attempt then starts over. */
 #define ATTEMPTS 64
+/* An answer that cannot be read may be the next time, or tells of a process that has run out of something. */
+#define UNSURE_ATTEMPTS 4
 #define PAUSE_US 500
 
 /** @mark is left in the first rule of @marked; both may be NULL. */
@@ -121,6 +123,7 @@ static gboolean attempt(NwfKernel *kernel, const NwfKernelUpdate *update, GError
   }
   if (!nwf_kernel_read(kernel, &have, &generation, error))
     return FALSE;
+  kernel->unsure = FALSE;
   if (update->make && !update->make(have, &made, update->data, error))
     return FALSE;
   const NwfRuleset *want = update->make ? made : update->want;
@@ -136,12 +139,17 @@ static gboolean attempt(NwfKernel *kernel, const NwfKernelUpdate *update, GError
   return TRUE;
 }
 
+gboolean nwf_kernel_unsure(const NwfKernel *kernel) {
+  return kernel->unsure;
+}
+
 gboolean nwf_kernel_update(NwfKernel *kernel, const NwfKernelUpdate *update, GError **error) {
   for (guint n = 1;; n++) {
     g_autoptr(GError) reason = NULL;
     if (attempt(kernel, update, &reason))
       return TRUE;
-    if (!g_error_matches(reason, NWF_ERROR, NWF_ERROR_CHANGED) || n == ATTEMPTS) {
+    gboolean changed = g_error_matches(reason, NWF_ERROR, NWF_ERROR_CHANGED);
+    if (n == ATTEMPTS || !(changed || (kernel->unsure && n <= UNSURE_ATTEMPTS))) {
       g_propagate_error(error, g_steal_pointer(&reason));
       return FALSE;
     }

@@ -72,6 +72,11 @@ typedef struct {
  * already. A change by somebody else between reading and sending starts it over. */
 gboolean nwf_kernel_update(NwfKernel *kernel, const NwfKernelUpdate *update, GError **error);
 
+/** Whether it is not known what the kernel holds, because its answer to what was sent last could not be read. That is
+ * so until the table is read back, which nwf_kernel_update does by itself; should it fail, the caller has to have it
+ * done again. */
+gboolean nwf_kernel_unsure(const NwfKernel *kernel);
+
 /** nwf_kernel_update with @want; @changed (may be NULL) counts the changes that were sent. */
 gboolean nwf_kernel_install(NwfKernel *kernel, const NwfRuleset *want, guint *changed, GError **error);
 

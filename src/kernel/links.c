@@ -18,6 +18,8 @@
 #define DATAGRAM_MAX (64u << 10)
 /* Times that all links are read before a loss in between is reported. */
 #define DUMPS_MAX 10
+/* So often a call may fail for a reason of the moment within one dump, which is not over by that. */
+#define RECEIVE_FAILURES 8
 
 typedef struct {
   NwfLink link;
@@ -52,6 +54,10 @@ const NwfLink *nwf_links_bridge(const NwfLinks *links, const char *name) {
   const NwfLink *link = nwf_links_by_name(links, name);
   const NwfLink *master = link && link->master ? nwf_links_by_index(links, link->master) : NULL;
   return master && master->is_bridge ? master : NULL;
+}
+
+gboolean nwf_link_is_absent(const char *name) {
+  return if_nametoindex(name) == 0 && (errno == ENODEV || errno == ENXIO);
 }
 
 gboolean nwf_link_check_name(const char *name, GError **error) {
@@ -198,8 +204,8 @@ static gboolean dump(NwfLinks *links, GArray *changes) {
   links->round++;
   if (!request(links))
     return FALSE;
-  while (links->dumping)
-    if (!take_datagram(links, 0, changes))
+  for (guint failures = 0; links->dumping;)
+    if (!take_datagram(links, 0, changes) && failures++ == RECEIVE_FAILURES)
       return FALSE;
   errno = links->dump_code;
   if (errno)
@@ -226,6 +232,7 @@ gboolean nwf_links_read(NwfLinks *links, GArray *changes, GError **error) {
   while (take_datagram(links, MSG_DONTWAIT, changes))
     ;
   if (errno != EAGAIN) {
+    links->lost = TRUE;
     nwf_kernel_error(error, errno, "cannot read what becomes of interfaces");
     return FALSE;
   }

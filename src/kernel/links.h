@@ -42,6 +42,9 @@ const NwfLink *nwf_links_by_name(const NwfLinks *links, const char *name);
 /** The bridge that the interface @name is a port of, or NULL: of none, or of something else (a bond, a VRF). */
 const NwfLink *nwf_links_bridge(const NwfLinks *links, const char *name);
 
+/** Whether the kernel says that no interface has the name, alternative names included; FALSE when it cannot be asked.
+ */
+gboolean nwf_link_is_absent(const char *name);
 /** FALSE with @error (NWF_ERROR_INVALID) when @name is an alternative name ("altname" in ip-link(8)) of an interface,
  * by which sockets find it but by which no frame is known. A name that no interface has is good. Asks the kernel, in
  * the network namespace of the calling thread; any thread. */

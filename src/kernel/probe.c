@@ -79,6 +79,10 @@ gboolean nwf_kernel_probe(NwfKernel *kernel, guint *features, GError **error) {
     if (can(kernel, &probes[i].expr, &answer))
       *features |= probes[i].feature;
     g_free(answer.text);
+    if (answer.mute) { /* that nobody could be asked says nothing either */
+      nwf_kernel_error(error, answer.code, "cannot ask the kernel for its features");
+      return FALSE;
+    }
   }
   return TRUE;
 }

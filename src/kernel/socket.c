@@ -10,6 +10,8 @@
 
 /* Room for the acknowledgements of a batch of which every message fails. */
 #define RECEIVE_BUFFER (32 << 20)
+/* So often a call may fail for a reason of the moment (ENOMEM): what waits in the socket is not gone with it. */
+#define RECEIVE_FAILURES 8
 
 void nwf_kernel_error(GError **error, int code, const char *what) {
   g_set_error(error, NWF_ERROR, NWF_ERROR_KERNEL, "%s: %s", what, g_strerror(code));
@@ -77,21 +79,41 @@ static gboolean take_messages(NwfKernel *kernel, gsize length, guint32 seq, mnl_
   return FALSE;
 }
 
+ssize_t nwf_kernel_receive(NwfKernel *kernel, int flags) {
+  for (guint failures = 0;; failures++) {
+    ssize_t got = recv(mnl_socket_get_fd(kernel->socket), kernel->receive, NWF_RECEIVE_SIZE, flags);
+    if (got >= 0 || errno == EAGAIN || errno == ENOBUFS || (errno != EINTR && failures == RECEIVE_FAILURES))
+      return got;
+  }
+}
+
+/** Throws away what waits, which also ends a dump: the kernel takes no other as long as one runs. */
+static void drain(NwfKernel *kernel) {
+  while (nwf_kernel_receive(kernel, MSG_DONTWAIT) > 0)
+    ;
+}
+
+static gboolean send_request(NwfKernel *kernel, const struct nlmsghdr *request, int *code) {
+  ssize_t sent;
+  do {
+    sent = mnl_socket_sendto(kernel->socket, request, request->nlmsg_len);
+  } while (sent < 0 && errno == EINTR);
+  *code = sent < 0 ? errno : 0;
+  return sent >= 0;
+}
+
 gboolean nwf_kernel_talk(NwfKernel *kernel, struct nlmsghdr *request, mnl_cb_t callback, gpointer data, int *code) {
   /* a dump ends in NLMSG_DONE, anything else in the acknowledgement */
   if ((request->nlmsg_flags & NLM_F_DUMP) != NLM_F_DUMP)
     request->nlmsg_flags |= NLM_F_ACK;
   gboolean interrupted = FALSE;
-  if (mnl_socket_sendto(kernel->socket, request, request->nlmsg_len) < 0) {
-    *code = errno;
+  if (!send_request(kernel, request, code))
     return FALSE;
-  }
   for (;;) {
-    ssize_t got = recv(mnl_socket_get_fd(kernel->socket), kernel->receive, NWF_RECEIVE_SIZE, 0);
-    if (got < 0 && errno == EINTR)
-      continue;
+    ssize_t got = nwf_kernel_receive(kernel, 0);
     if (got <= 0) {
       *code = got < 0 ? errno : EPIPE;
+      drain(kernel);
       return FALSE;
     }
     if (take_messages(kernel, (gsize)got, request->nlmsg_seq, callback, data, code, &interrupted))

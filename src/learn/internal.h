@@ -199,6 +199,9 @@ typedef struct NwfLeases NwfLeases;
 NwfLeases *nwf_leases_new(const NwfLearnConfig *config, gint64 now);
 void nwf_leases_free(NwfLeases *leases, gint64 now);
 /** The leases of a VM's MAC, of NwfLease, the latest last (borrowed), or NULL. Some may have ended. */
+/** Whether the file is not what it should be, and making it so. */
+gboolean nwf_leases_unsaved(const NwfLeases *leases);
+void nwf_leases_save(NwfLeases *leases, gint64 now);
 const GArray *nwf_leases_get(const NwfLeases *leases, const NwfLeaseKey *key);
 void nwf_leases_put(NwfLeases *leases, const NwfLeaseKey *key, const NwfLease *lease, gint64 now);
 void nwf_leases_remove(NwfLeases *leases, const NwfLeaseKey *key, const guint8 address[4], gint64 now);
@@ -310,6 +313,7 @@ struct NwfLearner {
   NwfLeases *leases; /* NULL: not kept */
   gboolean state_broken;
   gint64 state_retry; /* not before, when broken */
+  gboolean unsaved;   /* there may be ports whose state files are not what they should be */
   gint64 now;         /* of the last call */
 };
 

@@ -71,8 +71,10 @@ NwfLearner *nwf_learner_new(const NwfLearnConfig *config, gint64 now);
 void nwf_learner_free(NwfLearner *learner);
 
 /** From now on frames of this port count. A port of that name is replaced. What is known of its VM and MAC
- * (leases, its state file) holds at once. */
+ * (leases, its state file) holds at once; a state file that is none of ours is passed over with a warning. When it
+ * cannot be read, the port is not added: with nothing known of it its guest could choose another address. */
 void nwf_learner_add_port(NwfLearner *learner, const NwfLearnPort *port, gint64 now);
+gboolean nwf_learner_has_port(const NwfLearner *learner, const char *port);
 /** Forgets the port; with @forget what was learned of it too (but for leases, which run until they end), and what its
  * binding gave. */
 void nwf_learner_remove_port(NwfLearner *learner, const char *port, gboolean forget);
@@ -110,8 +112,14 @@ gint64 nwf_learner_next_expiry(const NwfLearner *learner);
  * last call (of char *, owned), or NULL. */
 GPtrArray *nwf_learner_expire(NwfLearner *learner, gint64 now);
 
+/** Whether files are not what they should be, since they could not be written. */
+gboolean nwf_learner_unsaved(const NwfLearner *learner);
+/** Writes these. */
+void nwf_learner_save(NwfLearner *learner, gint64 now);
+
 /** What a learner wrote to its state_dir of @port, of NwfLearned, maybe with some that have ended meanwhile; empty when
- * there is nothing. The caller frees the array. NWF_ERROR_IO when the file cannot be read or is none of ours. From any
+ * there is nothing. The caller frees the array. NWF_ERROR_IO when the file cannot be read, NWF_ERROR_INVALID when it is
+ * none of ours. From any
  * thread and process. */
 GArray *nwf_learned_read(const char *state_dir, const char *port, GError **error);
 /** "arp", "ipv4", "dhcp", "nd", "dhcpv6", "link-local". */

@@ -70,11 +70,17 @@ void nwf_learner_add_port(NwfLearner *learner, const NwfLearnPort *port, gint64 
     known = nwf_state_read(learner->config.state_dir, port->port, &state, &error);
     if (error)
       nwf_learn_log(&learner->config, NWF_LEARN_LOG_WARNING, "%s: %s", port->port, error->message);
+    if (g_error_matches(error, NWF_ERROR, NWF_ERROR_IO))
+      return;
   }
   NwfMemory *memory = nwf_memory_new(port);
   memory->network = nwf_network_of(learner, port->port);
   g_hash_table_insert(learner->ports, memory->port, memory);
   nwf_memory_restore(learner, memory, known ? &state : NULL);
+}
+
+gboolean nwf_learner_has_port(const NwfLearner *learner, const char *port) {
+  return lookup(learner, port) != NULL;
 }
 
 void nwf_learner_remove_port(NwfLearner *learner, const char *port, gboolean forget) {

@@ -10,8 +10,10 @@
 #include "learn/internal.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #define LINE_LENGTH 256  /* of a line that is believed */
 #define WARNINGS 5       /* for corrupt lines, each by itself */
@@ -31,6 +33,7 @@ struct NwfLeases {
   guint lines;         /* in the file */
   guint living;        /* leases in memory */
   gboolean broken;     /* the file is not what it should be */
+  gboolean unread;     /* there is more in it than could be read: it is added to, and never replaced */
   gint64 retry;        /* when to try again */
 };
 
@@ -147,12 +150,13 @@ static void rewrite(NwfLeases *leases, gint64 now) {
 
 static void write_line(NwfLeases *leases, const NwfLeaseKey *key, const NwfLease *lease, gboolean released,
                        gint64 now) {
-  if (leases->broken) {
-    if (now >= leases->retry)
-      rewrite(leases, now);
+  if (leases->broken && now < leases->retry)
+    return;
+  if (leases->broken && !leases->unread) {
+    rewrite(leases, now);
     return;
   }
-  if (leases->lines >= SLACK + DEAD_FOR_EACH * leases->living) {
+  if (!leases->unread && leases->lines >= SLACK + DEAD_FOR_EACH * leases->living) {
     rewrite(leases, now); /* has the change in it */
     return;
   }
@@ -166,6 +170,7 @@ static void write_line(NwfLeases *leases, const NwfLeaseKey *key, const NwfLease
     rewrite(leases, now); /* somebody took the file away */
   } else {
     leases->lines++;
+    note(leases, NULL, now);
   }
 }
 
@@ -232,30 +237,51 @@ static guint load_lines(NwfLeases *leases, FILE *file) {
   return corrupt;
 }
 
+/* Also FALSE when it ended before the file's end. */
+static gboolean load_file(NwfLeases *leases, guint *corrupt) {
+  int fd = open(leases->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  if (fd < 0)
+    return errno == ENOENT;
+  FILE *file = fdopen(fd, "r");
+  if (!file) {
+    close(fd);
+    return FALSE;
+  }
+  *corrupt = load_lines(leases, file);
+  gboolean whole = !ferror(file);
+  fclose(file);
+  return whole;
+}
+
 NwfLeases *nwf_leases_new(const NwfLearnConfig *config, gint64 now) {
   NwfLeases *leases = g_new0(NwfLeases, 1);
+  guint corrupt = 0;
   leases->config = config;
   leases->path = g_strdup(config->lease_file);
   leases->holders = g_hash_table_new_full(key_hash, key_equal, NULL, holder_free);
-  FILE *file = fopen(leases->path, "re");
-  if (!file) {
-    if (errno != ENOENT)
-      nwf_learn_log(config, NWF_LEARN_LOG_WARNING, "cannot read %s: %s", leases->path, g_strerror(errno));
-    return leases;
-  }
-  guint corrupt = load_lines(leases, file);
-  fclose(file);
+  leases->unread = !load_file(leases, &corrupt);
+  if (leases->unread)
+    nwf_learn_log(config, NWF_LEARN_LOG_WARNING, "cannot read all of %s: %s", leases->path, g_strerror(errno));
   prune(leases, now);
   /* the stock driver reads up to the first corrupt line only */
-  if (corrupt > 0 || leases->lines > leases->living)
+  if (!leases->unread && (corrupt > 0 || leases->lines > leases->living))
     rewrite(leases, now);
   return leases;
+}
+
+gboolean nwf_leases_unsaved(const NwfLeases *leases) {
+  return leases->broken && !leases->unread;
+}
+
+void nwf_leases_save(NwfLeases *leases, gint64 now) {
+  if (nwf_leases_unsaved(leases))
+    rewrite(leases, now);
 }
 
 void nwf_leases_free(NwfLeases *leases, gint64 now) {
   if (!leases)
     return;
-  if (leases->broken)
+  if (leases->broken && !leases->unread)
     rewrite(leases, now);
   g_hash_table_unref(leases->holders);
   g_free(leases->path);

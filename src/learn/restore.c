@@ -33,8 +33,26 @@ void nwf_memory_save(NwfLearner *learner, NwfMemory *memory) {
   }
   if (!learner->state_broken)
     nwf_learn_log(&learner->config, NWF_LEARN_LOG_ERROR, "learned addresses are not kept: %s", error->message);
-  learner->state_broken = TRUE;
+  learner->state_broken = learner->unsaved = TRUE;
   learner->state_retry = learner->now + RETRY_SECONDS;
+}
+
+gboolean nwf_learner_unsaved(const NwfLearner *learner) {
+  return learner->unsaved || (learner->leases && nwf_leases_unsaved(learner->leases));
+}
+
+void nwf_learner_save(NwfLearner *learner, gint64 now) {
+  GHashTableIter iter;
+  gpointer memory;
+  learner->now = learner->state_retry = now;
+  learner->unsaved = FALSE;
+  g_hash_table_iter_init(&iter, learner->ports);
+  while (g_hash_table_iter_next(&iter, NULL, &memory)) {
+    nwf_memory_save(learner, memory);
+    learner->unsaved = learner->unsaved || ((const NwfMemory *)memory)->dirty;
+  }
+  if (learner->leases)
+    nwf_leases_save(learner->leases, now);
 }
 
 static gboolean is_lease4(const NwfLearned *learned) {

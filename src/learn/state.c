@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <glib/gstdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #define STATE_MAX (64 << 10) /* bytes of a file that is read; ours are 10 KiB at most */
 #define GROUP "port"
@@ -156,14 +157,21 @@ gboolean nwf_state_read(const char *directory, const char *port, NwfState *state
   *state = (NwfState){0};
   g_autofree char *path = state_path(directory, port);
   GStatBuf info;
-  if (!path || (g_stat(path, &info) < 0 && errno == ENOENT))
+  if (!path)
     return FALSE;
+  if (g_stat(path, &info) < 0) {
+    int code = errno;
+    if (code != ENOENT)
+      g_set_error(error, NWF_ERROR, NWF_ERROR_IO, "cannot read %s: %s", path, g_strerror(code));
+    return FALSE;
+  }
   g_autofree char *text = NULL;
   gsize length = 0;
   g_autoptr(GError) inner = NULL;
   g_autoptr(GKeyFile) file = g_key_file_new();
-  if (info.st_size > STATE_MAX) {
-    g_set_error(error, NWF_ERROR, NWF_ERROR_IO, "%s: too large", path);
+  if (info.st_size > STATE_MAX || !S_ISREG(info.st_mode)) {
+    g_set_error(error, NWF_ERROR, NWF_ERROR_INVALID, "%s: %s", path,
+                S_ISREG(info.st_mode) ? "too large" : "not a regular file");
     return FALSE;
   }
   if (!g_file_get_contents(path, &text, &length, &inner)) {
@@ -172,7 +180,7 @@ gboolean nwf_state_read(const char *directory, const char *port, NwfState *state
   }
   if (length > 0 && g_key_file_load_from_data(file, text, length, G_KEY_FILE_NONE, NULL) && get_all(file, state))
     return TRUE;
-  g_set_error(error, NWF_ERROR, NWF_ERROR_IO, "%s: not a state file", path);
+  g_set_error(error, NWF_ERROR, NWF_ERROR_INVALID, "%s: not a state file", path);
   nwf_state_clear(state);
   return FALSE;
 }

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+#include "libvirt/abi.h"
 #include "libvirt/config.h"
 #include "libvirt/log.h"
 
 #include <errno.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #define GROUP "nwfilter"
 /* Ours: whoever unbinds a port wants it open some day. */
@@ -91,20 +93,32 @@ static void read_setting(const Setting *setting, NwfEngineConfig *config) {
   nwf_logf(NWF_LOG_WARNING, "%s: the key '%s' is not known and ignored", setting->path, setting->key);
 }
 
-static GKeyFile *load(const char *path) {
-  g_autoptr(GKeyFile) file = g_key_file_new();
+/* The text, empty when there is no file; NULL when there is one that cannot be read. */
+static char *read_text(const char *path) {
+  struct stat status;
+  g_autofree char *text = NULL;
   g_autoptr(GError) error = NULL;
-  if (g_key_file_load_from_file(file, path, G_KEY_FILE_NONE, &error))
-    return g_steal_pointer(&file);
-  if (!g_error_matches(error, G_FILE_ERROR, G_FILE_ERROR_NOENT))
-    nwf_logf(NWF_LOG_WARNING, "%s is ignored: %s", path, error->message);
+  if (stat(path, &status) == 0 && !S_ISREG(status.st_mode)) /* a FIFO would be waited for */
+    nwf_report(VIR_ERR_CONFIG_UNSUPPORTED, "%s: not a regular file", path);
+  else if (g_file_get_contents(path, &text, NULL, &error))
+    return g_steal_pointer(&text);
+  else if (g_error_matches(error, G_FILE_ERROR, G_FILE_ERROR_NOENT))
+    return g_strdup("");
+  else
+    nwf_report(VIR_ERR_SYSTEM_ERROR, "%s", error->message);
   return NULL;
 }
 
-void nwf_config_read(const char *path, NwfEngineConfig *config) {
-  g_autoptr(GKeyFile) file = load(path);
-  if (file == NULL)
-    return;
+gboolean nwf_config_read(const char *path, NwfEngineConfig *config) {
+  g_autofree char *text = read_text(path);
+  g_autoptr(GKeyFile) file = g_key_file_new();
+  g_autoptr(GError) error = NULL;
+  if (text == NULL)
+    return FALSE;
+  if (*text != '\0' && !g_key_file_load_from_data(file, text, strlen(text), G_KEY_FILE_NONE, &error)) {
+    nwf_logf(NWF_LOG_WARNING, "%s is ignored: %s", path, error->message);
+    return TRUE;
+  }
   g_auto(GStrv) groups = g_key_file_get_groups(file, NULL);
   for (guint i = 0; groups[i] != NULL; i++)
     if (strcmp(groups[i], GROUP) != 0)
@@ -114,4 +128,5 @@ void nwf_config_read(const char *path, NwfEngineConfig *config) {
     g_autofree char *value = g_key_file_get_value(file, GROUP, keys[i], NULL);
     read_setting(&(Setting){.path = path, .key = keys[i], .value = value != NULL ? value : ""}, config);
   }
+  return TRUE;
 }

@@ -16,5 +16,5 @@
 #define NWF_UNBIND_GRACE 1000
 
 /** Sets what the file says in @config. A file that is not there says nothing; what is not understood in it is left
- * out, with a warning in libvirt's log. */
-void nwf_config_read(const char *path, NwfEngineConfig *config);
+ * out, with a warning in libvirt's log. FALSE, with libvirt's error, when there is a file that cannot be read. */
+gboolean nwf_config_read(const char *path, NwfEngineConfig *config);

@@ -9,7 +9,6 @@
 
 #include <nwfilter-nft/xml.h>
 
-
 static GMutex current_mutex;
 static NwfDriver *current;
 
@@ -65,8 +64,7 @@ static gboolean start_engine(NwfDriver *driver) {
       .unbind_grace = NWF_UNBIND_GRACE,
       .log = engine_log,
   };
-  nwf_config_read(NWF_CONFIG_FILE, &config);
-  if (!nwf_driver_lock_take(&driver->lock_fd))
+  if (!nwf_config_read(NWF_CONFIG_FILE, &config) || !nwf_driver_lock_take(&driver->lock_fd))
     return FALSE;
   GError *error = NULL;
   driver->engine = nwf_engine_new(&config, &error);

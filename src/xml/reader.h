@@ -41,6 +41,8 @@ gboolean nwf_xml_read(const char *text, gsize length, const char *file, const Nw
 
 /** Reads a whole file into memory, up to NWF_DOCUMENT_MAX bytes. The caller frees it. */
 char *nwf_xml_read_file(const char *path, gsize *length, GError **error);
+/** The same, but NWF_ERROR_IO at once for what is not a regular file or a link to one. */
+char *nwf_xml_read_regular(const char *path, gsize *length, GError **error);
 
 /** Appends " NAME='VALUE'", escaped so that it reads back as the same. */
 void nwf_xml_append_attr(GString *xml, const char *name, const char *value);

@@ -206,9 +206,28 @@ def broken_filter_that_nobody_uses_is_reported(lab):
 def other_files_of_the_directory_are_no_bindings(lab):
     lab.bind("tap0")
     lab.write("bindings/README", "no binding")
-    lab.write("bindings/.hidden.xml", "<filterbinding")
     lab.write("bindings/tap1.xml~", "<filterbinding")
     lab.apply()
+    equal(list(lab.ports()), ["tap0"])
+
+
+@test
+def names_may_begin_with_a_dot(lab):
+    lab.bind("tap0")
+    os.rename(lab.bind("tap1"), f"{lab.bindings}/.tap1.xml")
+    lab.apply()
+    equal(sorted(lab.ports()), ["tap0", "tap1"])
+
+
+@test
+def what_is_no_file_is_not_waited_for(lab):
+    lab.bind("tap0")
+    os.mkfifo(f"{lab.bindings}/tap1.xml")
+    has(fails(lab, "not a regular file"), "tap1.xml")
+    os.unlink(f"{lab.bindings}/tap1.xml")
+    (lab.folder / "more").mkdir()
+    os.mkfifo(lab.folder / "more" / "pipe.xml")
+    has(lab.apply("--filters", str(lab.folder / "more")).stderr, "pipe.xml: not a regular file")
     equal(list(lab.ports()), ["tap0"])
 
 

@@ -8,10 +8,13 @@
 #include "engine/internal.h"
 
 #include <nwfilter-nft/model.h>
+#include <nwfilter-nft/xml.h>
 
 #include <glib/gstdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #define UUID_A "11111111-2222-4333-8444-555555555501"
 #define UUID_B "11111111-2222-4333-8444-555555555502"
@@ -421,6 +424,103 @@ static void test_without_frames(void) {
   assert_filter_of("tap0", "clean-traffic MAC=52:54:00:00:00:01 IP=10.0.0.1");
   assert_done(bench_bind(bench, "tap1", "clean-traffic", NULL, &error), error);
   assert_filter_of("tap1", "learning-any MAC=52:54:00:00:00:01");
+  g_clear_pointer(&other, nwf_nflog_close);
+  bench_await(bench, "addresses are learned again");
+  bench_free(bench);
+}
+
+/* Taps and filters may be called so; a restart must not forget them. */
+static void test_names_with_dots(void) {
+  Bench *bench = started();
+  g_autoptr(GError) error = NULL;
+  bench_tap(".p");
+  bench_tap("x.nwf-new");
+  assert_done(bench_define(bench, FILTER(".hidden", UUID_A, DROP_ARP), &error), error);
+  assert_done(bench_define(bench, FILTER("x.xml.nwf-new", UUID_B, DROP_ARP), &error), error);
+  assert_done(bench_bind(bench, ".p", ".hidden", NULL, &error), error);
+  assert_done(bench_bind(bench, "x.nwf-new", "x.xml.nwf-new", NULL, &error), error);
+  bench_stop(bench);
+  bench_start(bench);
+  assert_filter_of(".p", ".hidden MAC=52:54:00:00:00:01");
+  assert_filter_of("x.nwf-new", "x.xml.nwf-new MAC=52:54:00:00:00:01");
+  assert_done(nwf_engine_reload(bench->engine, &error), error);
+  assert_filter_of(".p", ".hidden MAC=52:54:00:00:00:01");
+  g_assert_cmpuint(n_bindings(bench), ==, 2);
+  bench_free(bench);
+}
+
+/* What is no file is not waited for, and what it stands for is not forgotten. */
+static void test_only_files_are_read(void) {
+  Bench *bench = bench_new();
+  g_autoptr(GError) error = NULL;
+  bench_stock_filters(bench);
+  static const char *const kinds[] = {
+      "mkfifo", "mkdir", "ln -s /dev/zero", "ln -s /nowhere",
+      "python3 -c 'import socket, sys; socket.socket(socket.AF_UNIX).bind(sys.argv[1])'"};
+  for (guint i = 0; i < G_N_ELEMENTS(kinds); i++) {
+    g_autofree char *port = g_strdup_printf("tap%u", i);
+    g_autofree char *binding = bench_binding_path(bench, port), *filter = bench_filter_path(bench, port);
+    const char *const paths[] = {binding, filter};
+    for (guint j = 0; j < 2; j++) {
+      g_autofree char *command = g_strdup_printf("%s '%s'", kinds[i], paths[j]);
+      g_free(bench_shell(command));
+    }
+    bench_tap(port);
+  }
+  g_autofree char *elsewhere = g_build_filename(bench->dir, "elsewhere", NULL);
+  g_autofree char *link = bench_filter_path(bench, "linked");
+  bench_write(g_strdup(elsewhere), FILTER("linked", UUID_A, DROP_ARP));
+  g_assert_cmpint(symlink(elsewhere, link), ==, 0);
+  bench_start(bench);
+  for (guint i = 0; i < G_N_ELEMENTS(kinds); i++) {
+    g_autofree char *port = g_strdup_printf("tap%u", i), *said = g_strdup_printf("port tap%u is closed", i);
+    bench_await(bench, said);
+    assert_filter_of(port, "closed MAC=00:00:00:00:00:00");
+  }
+  assert_done(nwf_engine_reload(bench->engine, &error), error);
+  guint8 uuid[NWF_UUID_LEN];
+  uuid_of(bench, "linked", uuid);
+  bench_free(bench);
+}
+
+/* Which is not the same as an empty one. */
+static void test_directory_cannot_be_listed(void) {
+  Bench *bench = started();
+  g_autoptr(GError) error = NULL;
+  assert_done(bench_define(bench, FILTER("mine", UUID_A, DROP_ARP), &error), error);
+  bench_tap("tap0");
+  assert_done(bench_bind(bench, "tap0", "clean-traffic", IP, &error), error);
+  g_autofree char *before = bench_table();
+  g_autofree char *away = g_strconcat(bench->config.filter_dir, "-away", NULL);
+  g_assert_cmpint(g_rename(bench->config.filter_dir, away), ==, 0);
+  assert_refused(nwf_engine_reload(bench->engine, &error), &error, NWF_ERROR, NWF_ERROR_IO, bench->config.filter_dir);
+  g_autofree char *after = bench_table();
+  g_assert_true(g_str_equal(after, before));
+  guint8 uuid[NWF_UUID_LEN];
+  uuid_of(bench, "mine", uuid); /* still known */
+  bench_free(bench);
+}
+
+/* An unbound port whose file stays would be bound by the next daemon. */
+static void test_binding_that_cannot_be_removed(void) {
+  Bench *bench = started();
+  g_autoptr(GError) error = NULL;
+  bench_tap("tap0");
+  assert_done(bench_bind(bench, "tap0", "clean-traffic", IP, &error), error);
+  g_autofree char *lock = g_strdup_printf("chattr +i '%s'/tap0.xml", bench->config.binding_dir);
+  g_autofree char *unlock = g_strdup_printf("chattr -i '%s'/tap0.xml", bench->config.binding_dir);
+  if (system(lock) != 0) {
+    g_test_skip("the file system has no immutable files");
+    bench_free(bench);
+    return;
+  }
+  gboolean unbound = nwf_engine_unbind(bench->engine, "tap0", &error);
+  g_free(bench_shell(unlock));
+  assert_refused(unbound, &error, NWF_ERROR, NWF_ERROR_IO, "tap0.xml");
+  assert_filter_of("tap0", "clean-traffic MAC=52:54:00:00:00:01 IP=10.0.0.1");
+  g_assert_cmpuint(n_bindings(bench), ==, 1);
+  assert_done(nwf_engine_unbind(bench->engine, "tap0", &error), error);
+  assert_filter_of("tap0", NULL);
   bench_free(bench);
 }
 
@@ -439,6 +539,42 @@ static void test_many_edits(void) {
   g_assert_false(repaired);
   assert_filter_of("stays0", "clean-traffic MAC=52:54:00:00:00:01 IP=10.0.0.1");
   assert_filter_of("comes0", NULL);
+  bench_free(bench);
+}
+
+static NwfBinding *parse_binding(const char *text) {
+  g_autoptr(GError) error = NULL;
+  NwfBinding *binding = nwf_binding_parse(text, strlen(text), "(binding)", &error);
+  g_assert_no_error(error);
+  return binding;
+}
+
+/* Not files that the caller has never seen, and that are gone when the call comes back. */
+static void test_errors_name_what_was_given(void) {
+  Bench *bench = started();
+  g_autoptr(GError) error = NULL;
+  bench_tap("tap0");
+  const char *missing = "<filterbinding>\n<portdev name='tap0'/><mac address='52:54:00:00:00:01'/>\n"
+                        "<filterref filter='nowhere'/></filterbinding>";
+  const char *good = "<filterbinding>\n<portdev name='tap0'/><mac address='52:54:00:00:00:01'/>\n"
+                     "<filterref filter='mine'>" IP "</filterref></filterbinding>";
+  assert_refused(nwf_engine_bind(bench->engine, parse_binding(missing), &error), &error, NWF_ERROR,
+                 NWF_ERROR_MISSING_FILTER, "(binding):3: port tap0: ");
+  assert_done(bench_define(bench, FILTER("mine", UUID_A, DROP_ARP), &error), error);
+  assert_done(nwf_engine_bind(bench->engine, parse_binding(good), &error), error);
+  const char *text = FILTER("mine", UUID_A, "\n\n<rule action='drop' direction='out'><ip srcipaddr='$MAC'/></rule>");
+  NwfFilter *filter = nwf_filter_parse(text, strlen(text), "(filter)", &error);
+  assert_refused(nwf_engine_define(bench->engine, filter, NULL, &error), &error, NWF_ERROR, NWF_ERROR_INVALID,
+                 "(filter):3: filter mine: ");
+  const char *loop = FILTER("other", UUID_B, "\n<filterref filter='other'/>");
+  filter = nwf_filter_parse(loop, strlen(loop), "(filter)", &error);
+  assert_refused(nwf_engine_define(bench->engine, filter, NULL, &error), &error, NWF_ERROR, NWF_ERROR_LOOP,
+                 "(filter):2: filter other: ");
+  /* what was taken has a file */
+  nwf_engine_lock(bench->engine);
+  g_autofree char *path = bench_binding_path(bench, "tap0");
+  g_assert_cmpstr(nwf_engine_port(bench->engine, "tap0")->binding->file, ==, path);
+  nwf_engine_unlock(bench->engine);
   bench_free(bench);
 }
 
@@ -462,6 +598,11 @@ int main(int argc, char **argv) {
   g_test_add_func("/engine/a-port-is-bound-before-its-device-is-there", test_missing_device_is_bound_ahead);
   g_test_add_func("/engine/a-closed-port-opens-when-it-is-installed-anew", test_closed_until_installed_anew);
   g_test_add_func("/engine/without-frames-only-learning-is-lost", test_without_frames);
+  g_test_add_func("/engine/names-may-begin-with-a-dot", test_names_with_dots);
+  g_test_add_func("/engine/only-regular-files-are-read", test_only_files_are_read);
+  g_test_add_func("/engine/a-directory-that-cannot-be-listed-is-not-empty", test_directory_cannot_be_listed);
+  g_test_add_func("/engine/a-binding-whose-file-stays-stays", test_binding_that_cannot_be_removed);
+  g_test_add_func("/engine/errors-name-what-was-given", test_errors_name_what_was_given);
   g_test_add_func("/engine/many-edits-leave-the-same-table", test_many_edits);
   return g_test_run();
 }

@@ -295,7 +295,7 @@ static void state_that_is_broken(void) {
     g_string_truncate(rig.log, 0);
     g_autoptr(GError) error = NULL;
     g_assert_null(nwf_learned_read(rig.state_dir, "a", &error));
-    g_assert_error(error, NWF_ERROR, NWF_ERROR_IO);
+    g_assert_error(error, NWF_ERROR, NWF_ERROR_INVALID);
     add_port(&rig, "a", 1, NWF_LEARN_ANY);
     g_assert_nonnull(strstr(rig.log->str, "not a state file"));
     assert_known(&rig, "a", "");

@@ -137,36 +137,19 @@ static void document_free(gpointer data) {
   g_free(document);
 }
 
-static int compare_names(gconstpointer a, gconstpointer b) {
-  return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-/* The paths of a directory's *.xml, sorted; NULL with the reason. */
-static GPtrArray *list_documents(const char *directory, GError **error) {
+GPtrArray *nwf_cli_read_documents(const char *directory, GError **error) {
   g_autoptr(GError) reason = NULL;
-  g_autoptr(GDir) dir = g_dir_open(directory, 0, &reason);
-  if (!dir) {
+  g_autoptr(GPtrArray) names = nwf_xml_list(directory, &reason);
+  if (!names) {
     directory_error(error, directory, reason);
     return NULL;
   }
-  GPtrArray *paths = g_ptr_array_new_with_free_func(g_free);
-  for (const char *name = g_dir_read_name(dir); name; name = g_dir_read_name(dir))
-    if (g_str_has_suffix(name, ".xml") && name[0] != '.')
-      g_ptr_array_add(paths, g_build_filename(directory, name, NULL));
-  g_ptr_array_sort(paths, compare_names);
-  return paths;
-}
-
-GPtrArray *nwf_cli_read_documents(const char *directory, GError **error) {
-  g_autoptr(GPtrArray) paths = list_documents(directory, error);
-  if (!paths)
-    return NULL;
   g_autoptr(GPtrArray) documents = g_ptr_array_new_with_free_func(document_free);
-  for (guint i = 0; i < paths->len; i++) {
+  for (guint i = 0; i < names->len; i++) {
     NwfDocument *document = g_new0(NwfDocument, 1);
     g_ptr_array_add(documents, document);
-    document->path = g_strdup(g_ptr_array_index(paths, i));
-    document->text = nwf_xml_read_file(document->path, &document->length, error);
+    document->path = g_build_filename(directory, g_ptr_array_index(names, i), NULL);
+    document->text = nwf_xml_read_regular(document->path, &document->length, error);
     if (!document->text)
       return NULL;
   }
