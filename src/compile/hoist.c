@@ -43,6 +43,15 @@ static gboolean same_own(NwfPort *port, const NwfStep *a, const NwfStep *b) {
   return TRUE;
 }
 
+/* Of the values of the port's own that it asks for, in any order. */
+static guint64 own_hash(NwfPort *port, const NwfStep *step) {
+  guint64 hash = 0;
+  for (guint i = 0; i < step->n_conds; i++)
+    if (is_own(port, &step->conds[i]))
+      hash += nwf_hash_expr(NWF_HASH_START, &step->conds[i]);
+  return hash;
+}
+
 /* nft's syntax wants this test in the rule that looks up an address by name. */
 static gboolean stays_beside_lookup(const NwfExpr *cond) {
   return cond->kind == NWF_EXPR_TEST && cond->test.field == NWF_FIELD_PROTOCOL;
@@ -95,19 +104,10 @@ static void hoist_neighbours(NwfPort *port, GArray *steps, GArray *group, guint8
 }
 
 /* Within a run of one verdict it does not matter which step it is that holds. */
-static void hoist_run(NwfPort *port, GArray *steps, guint first, guint n, GArray *group, guint8 *taken) {
-  g_autofree guint8 *seen = g_new0(guint8, n);
-  for (guint i = 0; i < n; i++) {
-    if (seen[i])
-      continue;
-    g_array_set_size(group, 0);
-    for (guint j = i; j < n; j++) {
-      guint index = first + j;
-      if (seen[j] || !(j == i || same_own(port, step_at(steps, first + i), step_at(steps, index))))
-        continue;
-      seen[j] = TRUE;
-      g_array_append_val(group, index);
-    }
+static void hoist_run(NwfPort *port, GArray *steps, guint first, guint n, guint8 *taken) {
+  g_autoptr(GPtrArray) groups = nwf_group_steps(port, steps, first, n, own_hash, same_own);
+  for (guint i = 0; i < groups->len; i++) {
+    const GArray *group = g_ptr_array_index(groups, i);
     if (group->len >= HOIST_MIN)
       replace(port, steps, group, taken);
   }
@@ -135,7 +135,7 @@ void nwf_hoist_own_values(NwfPort *port, GArray *steps) {
            step_at(steps, i + n)->verdict == step_at(steps, i)->verdict)
       n++;
     if (n >= HOIST_MIN)
-      hoist_run(port, steps, i, n, group, taken);
+      hoist_run(port, steps, i, n, taken);
     i += MAX(n, 1);
   }
   remove_taken(steps, taken);

@@ -190,6 +190,14 @@ GArray *nwf_program_ethertypes(const NwfProgram *program);
  * conditions. @accepted is the verdict of what L2 accepts. The list is owned by @port. */
 GArray *nwf_program_specialise(NwfPort *port, const NwfProgram *program, int ethertype, NwfStepVerdict accepted);
 
+/* groups.c */
+typedef guint64 (*NwfStepHashFunc)(NwfPort *port, const NwfStep *step);
+typedef gboolean (*NwfStepSameFunc)(NwfPort *port, const NwfStep *a, const NwfStep *b);
+/** Groups those of @n steps from @first that are the same, by a hash: each is a GArray of their indices (guint,
+ * ascending), in the order of their first members. The caller frees the array (with the groups). */
+GPtrArray *nwf_group_steps(NwfPort *port, const GArray *steps, guint first, guint n, NwfStepHashFunc hash,
+                           NwfStepSameFunc same);
+
 /* merge-values.c */
 /** Values of one field in neighbouring rules become one lookup in a set. */
 void nwf_merge_values(NwfPort *port, GArray *steps);

@@ -12,16 +12,6 @@
 
 #define step_at(list, i) (&g_array_index(list, NwfStep, i))
 
-/* Steps of one shape: the same conditions in the same order but for the values of those that may be looked up. */
-typedef struct {
-  guint64 hash;
-  GArray *members; /* of guint: indices into the list, ascending */
-} Shape;
-
-static void shape_clear(gpointer data) {
-  g_array_unref(((Shape *)data)->members);
-}
-
 /* Values of the port's own are not: with them in it the set could not be shared. */
 static gboolean can_be_part(NwfPort *port, const NwfExpr *expr) {
   if (expr->kind != NWF_EXPR_TEST)
@@ -44,6 +34,7 @@ static gboolean can_merge(const NwfStep *step) {
   return TRUE;
 }
 
+/* Steps of one shape: the same conditions in the same order but for the values of those that may be looked up. */
 static guint64 shape_hash(NwfPort *port, const NwfStep *step) {
   guint64 hash = NWF_HASH_START;
   for (guint i = 0; i < step->n_conds; i++) {
@@ -66,22 +57,6 @@ static gboolean same_shape(NwfPort *port, const NwfStep *a, const NwfStep *b) {
       return FALSE;
   }
   return TRUE;
-}
-
-/* The last shapes are looked at first, as neighbours are mostly alike. */
-static void add_to_shape(NwfPort *port, const GArray *steps, GArray *shapes, guint index) {
-  guint64 hash = shape_hash(port, step_at(steps, index));
-  for (guint i = shapes->len; i-- > 0;) {
-    Shape *shape = &g_array_index(shapes, Shape, i);
-    if (shape->hash == hash &&
-        same_shape(port, step_at(steps, g_array_index(shape->members, guint, 0)), step_at(steps, index))) {
-      g_array_append_val(shape->members, index);
-      return;
-    }
-  }
-  Shape shape = {.hash = hash, .members = g_array_new(FALSE, FALSE, sizeof(guint))};
-  g_array_append_val(shape.members, index);
-  g_array_append_val(shapes, shape);
 }
 
 /* --- the set --- */
@@ -224,13 +199,10 @@ static NwfStep merge(NwfPort *port, const GArray *steps, const GArray *members, 
 
 /* Within a run of one verdict it does not matter which step it is that holds. @gone has a byte for each step. */
 static gboolean merge_run(NwfPort *port, GArray *steps, guint first, guint n, guint8 *gone) {
-  g_autoptr(GArray) shapes = g_array_new(FALSE, FALSE, sizeof(Shape));
-  g_array_set_clear_func(shapes, shape_clear);
+  g_autoptr(GPtrArray) shapes = nwf_group_steps(port, steps, first, n, shape_hash, same_shape);
   gboolean any = FALSE;
-  for (guint i = first; i < first + n; i++)
-    add_to_shape(port, steps, shapes, i);
   for (guint i = 0; i < shapes->len; i++) {
-    const GArray *members = g_array_index(shapes, Shape, i).members;
+    const GArray *members = g_ptr_array_index(shapes, i);
     Key key;
     if (members->len < TUPLES_MIN || !find_key(steps, members, &key))
       continue;

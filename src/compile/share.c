@@ -33,6 +33,10 @@ static void add_own_value(GArray *own, const char *text) {
     g_array_append_val(own, value);
 }
 
+static int compare_own(gconstpointer a, gconstpointer b) {
+  return memcmp(a, b, sizeof(OwnValue));
+}
+
 static GArray *own_values(NwfPort *port) {
   if (port->own_values)
     return port->own_values;
@@ -42,6 +46,7 @@ static GArray *own_values(NwfPort *port) {
     for (guint j = 0; j < values->len && values->len <= VALUES_MAX; j++)
       add_own_value(port->own_values, g_ptr_array_index(values, j));
   }
+  nwf_array_sort(port->own_values, compare_own);
   return port->own_values;
 }
 
@@ -49,12 +54,11 @@ gboolean nwf_is_own_value(NwfPort *port, const NwfTest *test) {
   if (port->no_own)
     return FALSE;
   const GArray *own = own_values(port);
-  for (guint i = 0; i < own->len; i++) {
-    const OwnValue *value = &g_array_index(own, OwnValue, i);
-    if (value->length == test->length && memcmp(value->bytes, test->low, test->length) == 0)
-      return TRUE;
-  }
-  return FALSE;
+  OwnValue value = {.length = test->length};
+  if (own->len == 0 || test->length > sizeof value.bytes)
+    return FALSE;
+  memcpy(value.bytes, test->low, test->length);
+  return bsearch(&value, own->data, own->len, sizeof value, compare_own) != NULL;
 }
 
 /* --- what of a step can be looked up --- */
@@ -140,10 +144,23 @@ static void add_key(const Share *share, GArray *keys, const NwfStep *step, guint
       memcpy(key + at, step->conds[i].test.low, step->conds[i].test.length);
       at += (step->conds[i].test.length + 3u) & ~3u;
     }
-  for (guint i = 0; i < keys->len; i++)
-    if (memcmp(keys->data + i * NWF_KEY_MAX, key, NWF_KEY_MAX) == 0)
-      return;
   g_array_append_val(keys, key);
+}
+
+static int compare_keys(gconstpointer a, gconstpointer b) {
+  return memcmp(a, b, NWF_KEY_MAX);
+}
+
+/* Sorted, each once. */
+static void clean_keys(GArray *keys) {
+  nwf_array_sort(keys, compare_keys);
+  guint n = 0;
+  for (guint i = 0; i < keys->len; i++) {
+    const char *from = keys->data + i * NWF_KEY_MAX;
+    if (n == 0 || memcmp(keys->data + (n - 1) * NWF_KEY_MAX, from, NWF_KEY_MAX) != 0)
+      memmove(keys->data + n++ * NWF_KEY_MAX, from, NWF_KEY_MAX);
+  }
+  g_array_set_size(keys, n);
 }
 
 /* The step with one lookup in place of the comparisons of @bits. */
@@ -189,6 +206,7 @@ static GArray *share_steps(const Share *share, const GArray *steps, GArray *look
         run++;
       for (guint j = 0; j < run; j++)
         add_key(share, lookup.keys, step_at(steps, i + j), bits);
+      clean_keys(lookup.keys);
       g_array_append_val(lookups, lookup);
     }
     g_array_append_val(result, new);
