@@ -30,7 +30,8 @@ G_BEGIN_DECLS
  * an error and not in a machine without memory. */
 #define NWF_DEPTH_MAX 128           /* filterref nesting */
 #define NWF_DOCUMENT_MAX (64 << 20) /* bytes of one XML document */
-#define NWF_INSTANCES_MAX 500000    /* rules that the variables of one port's filters may multiply to */
+#define NWF_INSTANCES_MAX 250000    /* rules that the variables of one port's filters may multiply to */
+#define NWF_RULES_MAX 20000         /* of one port that no set has taken in */
 
 /** Error domain of everything above the kernel. */
 #define NWF_ERROR (nwf_error_quark())

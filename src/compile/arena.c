@@ -8,7 +8,7 @@
 
 void nwf_arena_init(NwfArena *arena) {
   arena->blocks = g_ptr_array_new_with_free_func(g_free);
-  arena->used = arena->size = 0;
+  arena->used = arena->size = arena->total = arena->most = 0;
 }
 
 void nwf_arena_clear(NwfArena *arena) {
@@ -18,7 +18,7 @@ void nwf_arena_clear(NwfArena *arena) {
 void nwf_arena_reset(NwfArena *arena) {
   if (arena->blocks->len > 1) {
     g_ptr_array_set_size(arena->blocks, 1);
-    arena->size = BLOCK_SIZE;
+    arena->size = arena->total = BLOCK_SIZE;
   }
   arena->used = 0;
 }
@@ -31,6 +31,8 @@ gpointer nwf_arena_alloc(NwfArena *arena, gsize size) {
     gsize wanted = arena->blocks->len == 0 ? BLOCK_SIZE : MAX(size, BLOCK_SIZE);
     g_ptr_array_add(arena->blocks, g_malloc(wanted));
     arena->size = wanted;
+    arena->total += wanted;
+    arena->most = MAX(arena->most, arena->total);
     arena->used = 0;
     if (size > wanted)
       return nwf_arena_alloc(arena, size);

@@ -8,6 +8,7 @@
 typedef struct {
   GPtrArray *blocks; /* of char[], the last one in use */
   gsize used, size;  /* of the last block */
+  gsize total, most; /* of all blocks: now, and ever */
 } NwfArena;
 
 void nwf_arena_init(NwfArena *arena);

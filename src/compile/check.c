@@ -120,7 +120,7 @@ static GPtrArray *make_up(Check *check, const NwfRule *rule, const NwfMatch *mat
 }
 
 static gboolean is_given(const NwfCollected *collected, const NwfVariable *variable) {
-  const GPtrArray *values = nwf_parameters_get(collected->parameters, variable->name);
+  const GPtrArray *values = nwf_scope_get(collected->scope, variable->name);
   return values && values->len > (variable->element ? variable->index : 0);
 }
 
@@ -132,7 +132,7 @@ static guint wanted_length(const NwfCollected *collected, const NwfVariable *var
     const NwfVariable *other = g_array_index(collected->rule->matches, NwfMatch, i).variable;
     if (!other)
       continue;
-    const GPtrArray *values = nwf_parameters_get(collected->parameters, other->name);
+    const GPtrArray *values = nwf_scope_get(collected->scope, other->name);
     if (!other->element && !variable->element && other->index == variable->index && is_given(collected, other))
       return values->len;
     if (other->element && !is_given(collected, other))
@@ -149,7 +149,7 @@ static gboolean is_standard(const char *name) {
 static void warn_missing(const Check *check, const NwfCollected *collected, const NwfVariable *variable) {
   if (!check->binding || is_standard(variable->name))
     return;
-  const GPtrArray *values = nwf_parameters_get(collected->parameters, variable->name);
+  const GPtrArray *values = nwf_scope_get(collected->scope, variable->name);
   if (values)
     warn(check, collected->filter, collected->rule->line, "port %s gives only %u values of the variable %s, not %u",
          check->binding->port, values->len, variable->name, variable->index + 1);
@@ -160,7 +160,7 @@ static void warn_missing(const Check *check, const NwfCollected *collected, cons
 
 /* The rule with made-up values for what it lacks, over what it has; the port keeps them. */
 static void complete_rule(Check *check, NwfPort *port, NwfCollected *collected) {
-  NwfParameters *scope = NULL;
+  NwfParameters *made_up = NULL;
   for (guint i = 0; i < collected->rule->matches->len; i++) {
     const NwfMatch *match = &g_array_index(collected->rule->matches, NwfMatch, i);
     if (!match->variable || is_given(collected, match->variable))
@@ -173,15 +173,16 @@ static void complete_rule(Check *check, NwfPort *port, NwfCollected *collected) 
       check->complete = FALSE;
       return;
     }
-    if (!scope) {
-      scope = nwf_parameters_copy(collected->parameters);
-      g_ptr_array_add(port->scopes, scope);
+    if (!made_up) {
+      made_up = nwf_parameters_new();
+      g_ptr_array_add(port->made_up, made_up);
+      NwfScope *scope = nwf_arena_new(&port->arena, NwfScope, 1);
+      *scope = (NwfScope){.outer = collected->scope, .parameters = made_up, .wins = TRUE};
+      collected->scope = scope;
     }
     g_autoptr(GPtrArray) values = make_up(check, collected->rule, match, wanted_length(collected, match->variable));
-    nwf_parameters_set(scope, match->variable->name, values);
+    nwf_parameters_set(made_up, match->variable->name, values);
   }
-  if (scope)
-    collected->parameters = scope;
 }
 
 /* --- references --- */

@@ -60,18 +60,19 @@ void nwf_warn_of_passed_over(const NwfCompileOptions *options, const NwfParamete
   }
 }
 
-/* What a filter sees: the reference's parameters, over which those from further out win. */
-static const NwfParameters *scope_for(NwfPort *port, const NwfFilterRef *reference, const NwfParameters *outer) {
-  guint n = nwf_parameters_count(reference->parameters);
-  if (n == 0)
+const GPtrArray *nwf_scope_get(const NwfScope *scope, const char *name) {
+  const GPtrArray *values = scope->outer && !scope->wins ? nwf_scope_get(scope->outer, name) : NULL;
+  if (!values)
+    values = nwf_parameters_get(scope->parameters, name);
+  return values || !scope->wins ? values : nwf_scope_get(scope->outer, name);
+}
+
+/* Nothing is copied: a long list of values may be seen by very many filters. */
+static const NwfScope *scope_for(NwfPort *port, const NwfFilterRef *reference, const NwfScope *outer) {
+  if (nwf_parameters_count(reference->parameters) == 0)
     return outer;
-  NwfParameters *scope = nwf_parameters_copy(outer);
-  for (guint i = 0; i < n; i++) {
-    const char *name = nwf_parameters_name(reference->parameters, i);
-    if (!nwf_parameters_get(outer, name))
-      nwf_parameters_set(scope, name, nwf_parameters_get(reference->parameters, name));
-  }
-  g_ptr_array_add(port->scopes, scope);
+  NwfScope *scope = nwf_arena_new(&port->arena, NwfScope, 1);
+  *scope = (NwfScope){.outer = outer, .parameters = reference->parameters};
   return scope;
 }
 
@@ -96,9 +97,9 @@ static gboolean report_loop(NwfPort *port, const Path *path, const NwfFilterRef 
   return FALSE;
 }
 
-static gboolean collect_filter(NwfPort *port, const Path *path, const NwfParameters *parameters, GError **error);
+static gboolean collect_filter(NwfPort *port, const Path *path, const NwfScope *scope, GError **error);
 
-static gboolean follow(NwfPort *port, const Path *path, const NwfFilterRef *reference, const NwfParameters *parameters,
+static gboolean follow(NwfPort *port, const Path *path, const NwfFilterRef *reference, const NwfScope *scope,
                        GError **error) {
   NwfRule at = {.line = reference->line};
   for (const Path *p = path; p; p = p->up)
@@ -117,7 +118,7 @@ static gboolean follow(NwfPort *port, const Path *path, const NwfFilterRef *refe
   if (!port->reached) /* else check has said so */
     nwf_warn_of_passed_over(port->options, reference->parameters, path->filter->file, "filter", path->filter->name);
   Path deeper = {.up = path, .filter = next, .depth = path->depth + 1};
-  return collect_filter(port, &deeper, scope_for(port, reference, parameters), error);
+  return collect_filter(port, &deeper, scope_for(port, reference, scope), error);
 }
 
 /* Rules of a family's own elements concern nothing but its EtherTypes, which are closed as a whole. */
@@ -139,54 +140,51 @@ static gboolean is_left_out(const NwfPort *port, const NwfFilter *filter, const 
          (stage == NWF_STAGE_IPV6 && port->binding->closed & NWF_FAMILY_IPV6);
 }
 
-static gboolean collect_filter(NwfPort *port, const Path *path, const NwfParameters *parameters, GError **error) {
+static gboolean collect_filter(NwfPort *port, const Path *path, const NwfScope *scope, GError **error) {
   const NwfFilter *filter = path->filter;
-  /* A filter may be reached over very many ways through the graph without any loop. */
-  if (++port->instances > NWF_INSTANCES_MAX) {
-    nwf_port_error(port, filter, NULL, NWF_ERROR_LIMIT, error, "the filter tree has more than %d parts",
-                   NWF_INSTANCES_MAX);
-    return FALSE;
-  }
   for (guint i = 0; i < filter->entries->len; i++) {
     const NwfEntry *entry = &g_array_index(filter->entries, NwfEntry, i);
     if (entry->rule && is_left_out(port, filter, entry->rule))
       continue;
     if (entry->rule) {
-      NwfCollected collected = {.filter = filter, .rule = entry->rule, .parameters = parameters};
+      NwfCollected collected = {.filter = filter, .rule = entry->rule, .scope = scope};
       g_array_append_val(port->collected, collected);
-    } else if (!follow(port, path, entry->reference, parameters, error)) {
+    } else if (!follow(port, path, entry->reference, scope, error)) {
       return FALSE;
     }
   }
   return TRUE;
 }
 
-static gboolean variable_is_given(const NwfVariable *variable, const NwfParameters *parameters) {
-  const GPtrArray *values = nwf_parameters_get(parameters, variable->name);
+static gboolean variable_is_given(const NwfVariable *variable, const NwfScope *scope) {
+  const GPtrArray *values = nwf_scope_get(scope, variable->name);
   return values && values->len > (variable->element ? variable->index : 0);
 }
 
-static void add_once(GPtrArray *names, char *name) {
-  if (g_ptr_array_find_with_equal_func(names, name, g_str_equal, NULL))
+static void add_once(GPtrArray *names, GHashTable *seen, char *name) {
+  if (g_hash_table_contains(seen, name)) {
     g_free(name);
-  else
-    g_ptr_array_add(names, name);
+    return;
+  }
+  g_hash_table_add(seen, name);
+  g_ptr_array_add(names, name);
 }
 
 /* Each name once, in the order of the rules; the first rule that lacks one. Elements are named with their number, but
  * with @whole only if the variable has other elements. */
 static GPtrArray *missing_variables(const NwfPort *port, gboolean whole, const NwfCollected **first) {
   GPtrArray *missing = g_ptr_array_new_with_free_func(g_free);
+  g_autoptr(GHashTable) seen = g_hash_table_new(g_str_hash, g_str_equal);
   for (guint i = 0; i < port->collected->len; i++) {
     const NwfCollected *collected = &g_array_index(port->collected, NwfCollected, i);
     for (guint j = 0; j < collected->rule->matches->len; j++) {
       const NwfVariable *variable = g_array_index(collected->rule->matches, NwfMatch, j).variable;
-      if (!variable || variable_is_given(variable, collected->parameters))
+      if (!variable || variable_is_given(variable, collected->scope))
         continue;
       if (missing->len == 0)
         *first = collected;
-      gboolean numbered = variable->element && !(whole && !nwf_parameters_get(collected->parameters, variable->name));
-      add_once(missing,
+      gboolean numbered = variable->element && !(whole && !nwf_scope_get(collected->scope, variable->name));
+      add_once(missing, seen,
                numbered ? g_strdup_printf("%s[%u]", variable->name, variable->index) : g_strdup(variable->name));
     }
   }
@@ -212,8 +210,10 @@ gboolean nwf_collect_tree(NwfPort *port, GError **error) {
     return FALSE;
   }
   Path path = {.filter = root}, before = {.filter = port->binding->before};
-  return (!before.filter || collect_filter(port, &before, port->parameters, error)) &&
-         collect_filter(port, &path, port->parameters, error);
+  NwfScope *scope = nwf_arena_new(&port->arena, NwfScope, 1);
+  scope->parameters = port->parameters;
+  return nwf_limit_tree(port, root, error) && (!before.filter || collect_filter(port, &before, scope, error)) &&
+         collect_filter(port, &path, scope, error);
 }
 
 gboolean nwf_collect(NwfPort *port, GError **error) {

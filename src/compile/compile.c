@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "compile/internal.h"
 
+#include <malloc.h>
 #include <string.h>
 
-static void scope_free(gpointer data) {
+#define ARENA_LARGE (16 << 20) /* bytes, more than any but a few ports need */
+
+static void made_up_free(gpointer data) {
   nwf_parameters_free(data);
 }
 
@@ -14,14 +17,22 @@ static void list_free(gpointer data) {
 void nwf_port_init(NwfPort *port, const NwfFilterStore *store, NwfRuleset *ruleset, const NwfCompileOptions *options) {
   *port = (NwfPort){.store = store, .ruleset = ruleset, .options = options};
   nwf_arena_init(&port->arena);
-  port->scopes = g_ptr_array_new_with_free_func(scope_free);
+  port->made_up = g_ptr_array_new_with_free_func(made_up_free);
   port->lists = g_ptr_array_new_with_free_func(list_free);
   port->collected = g_array_new(FALSE, FALSE, sizeof(NwfCollected));
 }
 
+/* What a large port took is given back to the system: a daemon would keep it for good. */
+static void give_back(void) {
+#ifdef __GLIBC__
+  malloc_trim(0);
+#endif
+}
+
 void nwf_port_clear(NwfPort *port) {
+  gboolean large = port->arena.most > ARENA_LARGE;
   nwf_arena_clear(&port->arena);
-  g_ptr_array_unref(port->scopes);
+  g_ptr_array_unref(port->made_up);
   g_ptr_array_unref(port->lists);
   g_array_unref(port->collected);
   nwf_parameters_free(port->parameters);
@@ -29,18 +40,22 @@ void nwf_port_clear(NwfPort *port) {
   g_clear_pointer(&port->own_values, g_array_unref);
   g_clear_pointer(&port->places, g_array_unref);
   g_clear_pointer(&port->known, g_hash_table_unref);
+  if (large)
+    give_back();
 }
 
 static void reset(NwfPort *port, const NwfBinding *binding) {
   nwf_arena_reset(&port->arena);
-  g_ptr_array_set_size(port->scopes, 0);
+  g_ptr_array_set_size(port->made_up, 0);
   port->n_lists = 0;
   g_array_set_size(port->collected, 0);
   g_clear_pointer(&port->parameters, nwf_parameters_free);
   g_clear_pointer(&port->filter_name, g_free);
   g_clear_pointer(&port->own_values, g_array_unref);
   port->binding = binding;
-  port->instances = port->n_connlimits = 0;
+  port->n_connlimits = 0;
+  port->warned = NULL;
+  port->n_lowered = port->n_merged = port->n_rules = 0;
 }
 
 /* MAC is the binding's unless the binding gives another as a parameter. */

@@ -89,7 +89,11 @@ static gboolean stage2_steps(NwfPort *port, NwfStage family, gboolean out, GArra
     if (step->n_conds == 0)
       break;
   }
+  if (!nwf_limit_merged(port, stage2.steps, error))
+    return FALSE;
   nwf_simplify(port, stage2.steps);
+  if (!nwf_limit_rules(port, stage2.steps, error))
+    return FALSE;
   nwf_hoist_own_values(port, stage2.steps);
   nwf_compact(stage2.steps);
   *steps = stage2.steps;
@@ -235,6 +239,7 @@ static gboolean recall_stage2(const Direction *direction, int ethertype, Stage2V
 static gboolean compile_class(Direction *direction, int ethertype, NwfVerdict *verdict, GError **error) {
   char buffer[16];
   NwfPort *port = direction->port;
+  const guint n_lists = port->n_lists;
   const char *label = ethertype_label(ethertype, buffer);
   Stage2Verdict *stage2 = goes_on_to(direction, ethertype);
   NwfStepVerdict accepted = NWF_STEP_ACCEPT;
@@ -242,13 +247,17 @@ static gboolean compile_class(Direction *direction, int ethertype, NwfVerdict *v
     accepted = NWF_STEP_DROP;
   else if (stage2 && stage2->verdict.kind == NWF_VERDICT_GOTO)
     accepted = NWF_STEP_STAGE2;
-  GArray *steps = nwf_program_specialise(port, direction->program, ethertype, accepted);
+  GArray *steps = nwf_program_specialise(port, direction->program, ethertype, accepted, error);
+  if (!steps)
+    return FALSE;
   if (!is_busy(direction, ethertype))
     steps = nwf_share_steps(port, steps, direction->out, ethertype, label);
   nwf_compact(steps);
   *verdict = nwf_emit(port, steps, direction->out ? "out" : "in", label, stage2 ? stage2->verdict.chain : NULL);
-  if (ethertype == NWF_ETHERTYPE_OTHER || !port->binding->watch)
+  if (ethertype == NWF_ETHERTYPE_OTHER || !port->binding->watch) {
+    port->n_lists = n_lists; /* the next class needs as much */
     return TRUE;
+  }
   gboolean second = accepted == NWF_STEP_STAGE2;
   if (second && !stage2->steps && !recall_stage2(direction, ethertype, stage2, error))
     return FALSE;
@@ -323,6 +332,8 @@ static gboolean compile_direction(NwfPort *port, gboolean out, const char *comme
   direction.types = types;
   compile_second_stage(&direction);
   nwf_watch_ethertypes(port, out, types);
+  if (!nwf_limit_ethertypes(port, types->len + 1, nwf_program_size(program), error))
+    return FALSE;
   for (guint i = 0; i < types->len; i++) {
     int type = g_array_index(types, guint16, i);
     NwfVerdict verdict;
@@ -352,7 +363,8 @@ static char *describe_binding(const NwfPort *port) {
 
 gboolean nwf_dispatch_port(NwfPort *port, GError **error) {
   g_autofree char *comment = describe_binding(port);
-  return compile_direction(port, TRUE, comment, error) && compile_direction(port, FALSE, comment, error);
+  return nwf_limit_instances(port, error) && compile_direction(port, TRUE, comment, error) &&
+         compile_direction(port, FALSE, comment, error);
 }
 
 void nwf_dispatch_finish(NwfRuleset *ruleset) {

@@ -52,7 +52,7 @@ static guint find_iterator(Expansion *x, const NwfVariable *variable) {
 static gboolean add_variable(Expansion *x, guint n, const NwfVariable *variable, GError **error) {
   guint index = find_iterator(x, variable);
   Iterator *iterator = &g_array_index(x->iterators, Iterator, index);
-  const GPtrArray *values = nwf_parameters_get(x->collected->parameters, variable->name);
+  const GPtrArray *values = nwf_scope_get(x->collected->scope, variable->name);
   x->of_match[n] = index;
   if (iterator->element) {
     g_array_append_val(iterator->positions, variable->index);
@@ -181,7 +181,7 @@ static gboolean resolve(Expansion *x, NwfResolved *resolved, GError **error) {
     if (!match->variable)
       continue;
     const Iterator *iterator = &g_array_index(x->iterators, Iterator, x->of_match[i]);
-    const GPtrArray *values = nwf_parameters_get(x->collected->parameters, match->variable->name);
+    const GPtrArray *values = nwf_scope_get(x->collected->scope, match->variable->name);
     const char *text = g_ptr_array_index(values, g_array_index(iterator->positions, guint, iterator->at));
     const NwfAttrSpec *spec = nwf_protocol_attr(x->collected->rule->protocol, match->attr);
     g_autoptr(GError) reason = NULL;
@@ -209,14 +209,6 @@ static gboolean advance(Expansion *x) {
   return FALSE;
 }
 
-static gboolean count_instance(NwfPort *port, const NwfCollected *collected, GError **error) {
-  if (++port->instances <= NWF_INSTANCES_MAX)
-    return TRUE;
-  nwf_port_error(port, collected->filter, collected->rule, NWF_ERROR_LIMIT, error,
-                 "the values of the variables make more than %d rules", NWF_INSTANCES_MAX);
-  return FALSE;
-}
-
 static gboolean expand_constants(NwfPort *port, const NwfCollected *collected, NwfExpandFunc each, gpointer data,
                                  GError **error) {
   const GArray *matches = collected->rule->matches;
@@ -226,7 +218,7 @@ static gboolean expand_constants(NwfPort *port, const NwfCollected *collected, N
     resolved.values[match->attr] = &match->value;
     resolved.negated[match->attr] = match->negated;
   }
-  return count_instance(port, collected, error) && each(port, collected, &resolved, data, error);
+  return each(port, collected, &resolved, data, error);
 }
 
 gboolean nwf_expand(NwfPort *port, const NwfCollected *collected, NwfExpandFunc each, gpointer data, GError **error) {
@@ -241,8 +233,7 @@ gboolean nwf_expand(NwfPort *port, const NwfCollected *collected, NwfExpandFunc 
   gboolean more = ok;
   while (more) {
     NwfResolved resolved = {0};
-    ok = count_instance(port, collected, error) && resolve(&x, &resolved, error) &&
-         each(port, collected, &resolved, data, error);
+    ok = resolve(&x, &resolved, error) && each(port, collected, &resolved, data, error);
     clear_parsed(&x);
     more = ok && advance(&x);
   }

@@ -14,11 +14,20 @@
  * finds no room does not match. Ours. */
 #define NWF_CONNLIMIT_SOURCES 65535
 
+/** What a filter sees: the parameters of the reference to it, over which those from further out win. Memory is the
+ * arena's. */
+typedef struct NwfScope NwfScope;
+struct NwfScope {
+  const NwfScope *outer; /* or NULL */
+  const NwfParameters *parameters;
+  gboolean wins; /* over those from further out */
+};
+
 /** A rule as the filter tree yields it. */
 typedef struct {
   const NwfFilter *filter;
   const NwfRule *rule;
-  const NwfParameters *parameters; /* what the rule's variables are looked up in */
+  const NwfScope *scope; /* what the rule's variables are looked up in */
 } NwfCollected;
 
 /** Where a step comes from; several when rules of several filters became one. */
@@ -69,7 +78,7 @@ typedef struct {
   NwfRuleset *ruleset;
   NwfParameters *parameters; /* the binding's, with MAC */
   NwfArena arena;
-  GPtrArray *scopes;   /* NwfParameters of filterrefs, freed with the port */
+  GPtrArray *made_up;  /* NwfParameters of check.c's, freed with the port */
   GArray *collected;   /* of NwfCollected, in document order */
   GPtrArray *lists;    /* GArrays of NwfStep, used again for the next port */
   guint n_lists;       /* of them in use */
@@ -80,8 +89,12 @@ typedef struct {
   GHashTable *reached; /* NwfRule * that made it into a list; NULL: nobody asks */
   guint *open_ends;    /* counts warnings of chains' ends; NULL: nobody asks */
   GArray *places;      /* of NwfPlace: the elements that the port was given; NULL: nobody asks */
-  gsize instances;     /* rules made so far, against NWF_INSTANCES_MAX */
   guint n_connlimits;
+  const NwfRule *warned; /* lower-stage2.c's: the last rule that was warned of */
+  /* limits.c's: what was made so far */
+  guint64 n_lowered; /* steps, of rules */
+  guint64 n_merged;  /* ... that are left of these in all lists, once there are sets */
+  guint64 n_rules;   /* ... and at last */
 } NwfPort;
 
 /** "port P: filter F (FILE:LINE): " + message, as an error of ours. */
@@ -104,8 +117,25 @@ char *nwf_where(const NwfFilter *filter, guint line);
 gboolean nwf_collect(NwfPort *port, GError **error);
 /** The same without a look at the variables. */
 gboolean nwf_collect_tree(NwfPort *port, GError **error);
+/** The values of a variable, or NULL. */
+const GPtrArray *nwf_scope_get(const NwfScope *scope, const char *name);
 /** Puts collected rules in the order of their priorities (stable). */
 void nwf_collected_sort(GArray *collected);
+
+/* limits.c: how much work a port is. What is too much is refused before it is done, or where that cannot be known, as
+ * soon as it is. */
+/** The filters and rules that lead from @root, each as often as it is reached, against NWF_INSTANCES_MAX. */
+gboolean nwf_limit_tree(NwfPort *port, const NwfFilter *root, GError **error);
+/** The rules that port->collected makes with the values of its variables, against NWF_INSTANCES_MAX. */
+gboolean nwf_limit_instances(NwfPort *port, GError **error);
+/** Counts the steps that an instance of the rule was lowered to. */
+gboolean nwf_limit_lowered(NwfPort *port, const NwfCollected *collected, guint n, GError **error);
+/** The EtherTypes, each of which looks at all rules of the first stage. */
+gboolean nwf_limit_ethertypes(NwfPort *port, guint n_ethertypes, guint64 n_steps, GError **error);
+/** Counts the steps of a list and its sub-chains: when sets were made, */
+gboolean nwf_limit_merged(NwfPort *port, const GArray *steps, GError **error);
+/** and against NWF_RULES_MAX, when they are what is emitted. */
+gboolean nwf_limit_rules(NwfPort *port, const GArray *steps, GError **error);
 
 /* expand.c: one call of @each for each combination of the variables' values. @values holds a
  * value or NULL for each attribute, valid during the call. */
@@ -150,8 +180,8 @@ void nwf_lower_first_fragment(NwfLower *lower, gboolean ipv6);
 void nwf_lower_dscp(NwfLower *lower, gboolean ipv6);
 
 /** Appends a step for each conjunction. */
-void nwf_steps_append(NwfPort *port, GArray *steps, const NwfCollected *collected, const NwfConjunctions *conjunctions,
-                      NwfStepVerdict verdict);
+gboolean nwf_steps_append(NwfPort *port, GArray *steps, const NwfCollected *collected,
+                          const NwfConjunctions *conjunctions, NwfStepVerdict verdict, GError **error);
 
 /* lower-l2.c */
 /** Appends the steps of one L2 rule instance for what the guest sends (@out) or is sent. */
@@ -162,6 +192,8 @@ gboolean nwf_lower_stage2(NwfPort *port, const NwfCollected *collected, const Nw
                           GArray *steps, GError **error);
 /** Whether a rule makes a check in the second stage on what the guest sends / is sent. */
 gboolean nwf_stage2_checks(const NwfRule *rule, gboolean out);
+/** The same for the first stage. */
+gboolean nwf_l2_checks(const NwfRule *rule, gboolean out);
 /** Whether an icmp rule with a type and direction inout: does nothing at all. */
 gboolean nwf_stage2_is_void(const NwfRule *rule);
 
@@ -177,7 +209,8 @@ typedef struct {
   NwfOrigin last; /* of its rules */
 } NwfProgramChain;
 typedef struct {
-  GPtrArray *chains; /* of NwfProgramChain *, root first, the others in the order of their jumps */
+  GPtrArray *chains;   /* of NwfProgramChain *, root first, the others in the order of their jumps */
+  GHashTable *by_name; /* name -> NwfProgramChain *, both borrowed */
 } NwfProgram;
 /** Lowers all L2 rules of a direction. */
 NwfProgram *nwf_program_new(NwfPort *port, gboolean out, GError **error);
@@ -185,10 +218,13 @@ void nwf_program_free(NwfProgram *program);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(NwfProgram, nwf_program_free)
 /** The EtherTypes that the program's rules name (sorted guint16 array). */
 GArray *nwf_program_ethertypes(const NwfProgram *program);
+/** Its steps, and the jumps of root. */
+guint64 nwf_program_size(const NwfProgram *program);
 #define NWF_ETHERTYPE_OTHER (-1)
 /** The steps of a frame with @ethertype, or with one that nothing names: ends in one without
- * conditions. @accepted is the verdict of what L2 accepts. The list is owned by @port. */
-GArray *nwf_program_specialise(NwfPort *port, const NwfProgram *program, int ethertype, NwfStepVerdict accepted);
+ * conditions. @accepted is the verdict of what L2 accepts. The list is owned by @port. NULL: they are too many. */
+GArray *nwf_program_specialise(NwfPort *port, const NwfProgram *program, int ethertype, NwfStepVerdict accepted,
+                               GError **error);
 
 /* groups.c */
 typedef guint64 (*NwfStepHashFunc)(NwfPort *port, const NwfStep *step);

@@ -293,6 +293,5 @@ gboolean nwf_lower_l2(NwfPort *port, const NwfCollected *collected, const NwfRes
     return FALSE;
   if (conjunctions.never || collected->rule->action == NWF_ACTION_CONTINUE)
     return TRUE;
-  nwf_steps_append(port, steps, collected, &conjunctions, verdicts[collected->rule->action]);
-  return TRUE;
+  return nwf_steps_append(port, steps, collected, &conjunctions, verdicts[collected->rule->action], error);
 }

@@ -309,19 +309,22 @@ static gboolean lower_ipset(NwfLower *lower, gboolean ipv6, GError **error) {
 
 /* --- all together --- */
 
-static NwfStepVerdict reject(const NwfPort *port, const NwfCollected *collected, gboolean out) {
+static NwfStepVerdict reject(NwfPort *port, const NwfCollected *collected, gboolean out) {
   const NwfCompileOptions *options = port->options;
   if (!out) /* the kernel cannot reject what it is about to send */
     return NWF_STEP_DROP;
   if (options->features & NWF_FEATURE_REJECT)
     return NWF_STEP_REJECT;
+  if (port->warned == collected->rule) /* of another combination */
+    return NWF_STEP_DROP;
+  port->warned = collected->rule;
   nwf_port_warn(port, collected->filter, collected->rule->line,
                 "this kernel cannot reject on bridges (it lacks CONFIG_NFT_BRIDGE_REJECT, module nft_reject_bridge): "
                 "it drops without an answer");
   return NWF_STEP_DROP;
 }
 
-static NwfStepVerdict verdict(const NwfPort *port, const NwfCollected *collected, gboolean out) {
+static NwfStepVerdict verdict(NwfPort *port, const NwfCollected *collected, gboolean out) {
   switch (collected->rule->action) {
   case NWF_ACTION_DROP:
     return NWF_STEP_DROP;
@@ -346,7 +349,6 @@ gboolean nwf_lower_stage2(NwfPort *port, const NwfCollected *collected, const Nw
   if (!lower_protocol(&lower, error) || !lower_state(&lower, error) || !lower_ipset(&lower, ipv6, error) ||
       !lower_connlimit(&lower, ipv6, error))
     return FALSE;
-  if (!conjunctions.never)
-    nwf_steps_append(port, steps, collected, &conjunctions, verdict(port, collected, out));
-  return TRUE;
+  return conjunctions.never ||
+         nwf_steps_append(port, steps, collected, &conjunctions, verdict(port, collected, out), error);
 }

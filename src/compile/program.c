@@ -24,8 +24,8 @@ GArray *nwf_port_list(NwfPort *port) {
   return list;
 }
 
-void nwf_steps_append(NwfPort *port, GArray *steps, const NwfCollected *collected, const NwfConjunctions *conjunctions,
-                      NwfStepVerdict verdict) {
+gboolean nwf_steps_append(NwfPort *port, GArray *steps, const NwfCollected *collected,
+                          const NwfConjunctions *conjunctions, NwfStepVerdict verdict, GError **error) {
   NwfOrigin *origin = nwf_arena_new(&port->arena, NwfOrigin, 1);
   *origin = (NwfOrigin){.filter = collected->filter, .rule = collected->rule};
   for (guint i = 0; i < conjunctions->n; i++) {
@@ -36,6 +36,7 @@ void nwf_steps_append(NwfPort *port, GArray *steps, const NwfCollected *collecte
                     .n_origins = 1};
     g_array_append_val(steps, step);
   }
+  return nwf_limit_lowered(port, collected, conjunctions->n, error);
 }
 
 /* --- from rules to chains --- */
@@ -51,6 +52,7 @@ void nwf_program_free(NwfProgram *program) {
   if (!program)
     return;
   g_ptr_array_unref(program->chains);
+  g_hash_table_unref(program->by_name);
   g_free(program);
 }
 
@@ -61,16 +63,13 @@ static NwfProgramChain *add_chain(NwfPort *port, NwfProgram *program, const char
   chain->is_stp = nwf_chain_is_stp(name);
   chain->steps = nwf_port_list(port);
   g_ptr_array_add(program->chains, chain);
+  g_hash_table_insert(program->by_name, (gpointer)name, chain);
   return chain;
 }
 
 static NwfProgramChain *chain_of(NwfPort *port, NwfProgram *program, const char *name) {
-  for (guint i = 0; i < program->chains->len; i++) {
-    NwfProgramChain *chain = g_ptr_array_index(program->chains, i);
-    if (strcmp(chain->name, name) == 0)
-      return chain;
-  }
-  return add_chain(port, program, name);
+  NwfProgramChain *chain = g_hash_table_lookup(program->by_name, name);
+  return chain ? chain : add_chain(port, program, name);
 }
 
 typedef struct {
@@ -91,7 +90,7 @@ static gboolean lower_into_chain(NwfPort *port, const NwfCollected *collected, c
   return TRUE;
 }
 
-static gboolean concerns(const NwfRule *rule, gboolean out) {
+gboolean nwf_l2_checks(const NwfRule *rule, gboolean out) {
   return nwf_protocols[rule->protocol].stage == NWF_STAGE_L2 &&
          (rule->direction == NWF_DIRECTION_INOUT || (rule->direction == NWF_DIRECTION_OUT) == out);
 }
@@ -150,6 +149,7 @@ static void close_families(NwfPort *port, NwfProgram *program) {
 NwfProgram *nwf_program_new(NwfPort *port, gboolean out, GError **error) {
   g_autoptr(NwfProgram) program = g_new0(NwfProgram, 1);
   program->chains = g_ptr_array_new_with_free_func(chain_free);
+  program->by_name = g_hash_table_new(g_str_hash, g_str_equal);
   add_chain(port, program, "root")->order = g_array_new(FALSE, FALSE, sizeof(int));
   gboolean closed = FALSE;
   for (guint i = 0; i < port->collected->len; i++) {
@@ -158,7 +158,7 @@ NwfProgram *nwf_program_new(NwfPort *port, gboolean out, GError **error) {
       close_families(port, program);
       closed = TRUE;
     }
-    if (!concerns(collected->rule, out))
+    if (!nwf_l2_checks(collected->rule, out))
       continue;
     Target target = {.chain = chain_of(port, program, collected->filter->chain), .out = out};
     /* Filters that disagree on a chain's priority: the last rule's filter has the last word. */
@@ -177,11 +177,11 @@ static int compare_ethertypes(gconstpointer a, gconstpointer b) {
   return *(const guint16 *)a - *(const guint16 *)b;
 }
 
-static void note_ethertype(GArray *types, guint16 type) {
-  for (guint i = 0; i < types->len; i++)
-    if (g_array_index(types, guint16, i) == type)
-      return;
-  g_array_append_val(types, type);
+/* @seen has a byte for each there can be. */
+static void note_ethertype(GArray *types, guint8 *seen, guint16 type) {
+  if (!seen[type])
+    g_array_append_val(types, type);
+  seen[type] = TRUE;
 }
 
 static guint16 test_number16(const NwfTest *test) {
@@ -190,19 +190,27 @@ static guint16 test_number16(const NwfTest *test) {
 
 GArray *nwf_program_ethertypes(const NwfProgram *program) {
   GArray *types = g_array_new(FALSE, FALSE, sizeof(guint16));
+  g_autofree guint8 *seen = g_new0(guint8, G_MAXUINT16 + 1);
   for (guint i = 0; i < program->chains->len; i++) {
     const NwfProgramChain *chain = g_ptr_array_index(program->chains, i);
     if (chain->ethertype)
-      note_ethertype(types, chain->ethertype);
+      note_ethertype(types, seen, chain->ethertype);
     for (guint j = 0; j < chain->steps->len; j++) {
       const NwfStep *step = step_at(chain->steps, j);
       for (guint k = 0; k < step->n_conds; k++)
         if (step->conds[k].kind == NWF_EXPR_TEST && step->conds[k].test.field == NWF_FIELD_ETHER_TYPE)
-          note_ethertype(types, test_number16(&step->conds[k].test));
+          note_ethertype(types, seen, test_number16(&step->conds[k].test));
     }
   }
   nwf_array_sort(types, compare_ethertypes);
   return types;
+}
+
+guint64 nwf_program_size(const NwfProgram *program) {
+  guint64 size = program->chains->len - 1;
+  for (guint i = 0; i < program->chains->len; i++)
+    size += ((const NwfProgramChain *)g_ptr_array_index(program->chains, i))->steps->len;
+  return size;
 }
 
 /* --- one EtherType --- */
@@ -404,7 +412,8 @@ static void mark_returned(NwfPort *port, const GPtrArray *returned) {
     g_hash_table_add(port->reached, g_ptr_array_index(returned, i));
 }
 
-GArray *nwf_program_specialise(NwfPort *port, const NwfProgram *program, int ethertype, NwfStepVerdict accepted) {
+GArray *nwf_program_specialise(NwfPort *port, const NwfProgram *program, int ethertype, NwfStepVerdict accepted,
+                               GError **error) {
   g_autoptr(GPtrArray) open = g_ptr_array_new();
   g_autoptr(GPtrArray) returned = g_ptr_array_new();
   Class class = {.port = port, .ethertype = ethertype, .accepted = accepted, .open = open, .returned = returned};
@@ -432,6 +441,8 @@ GArray *nwf_program_specialise(NwfPort *port, const NwfProgram *program, int eth
   mark_reached(port, steps);
   mark_returned(port, returned);
   nwf_merge_values(port, steps);
+  if (!nwf_limit_merged(port, steps, error))
+    return NULL;
   nwf_simplify(port, steps);
-  return steps;
+  return nwf_limit_rules(port, steps, error) ? steps : NULL;
 }
