@@ -221,6 +221,10 @@ static void warn_void(const Check *check, const NwfFilter *filter) {
       continue;
     if (nwf_stage2_is_void(rule))
       warn(check, filter, rule->line, "an icmp rule with a type and the direction inout has no effect, as in libvirt");
+    if (rule->protocol == NWF_PROTOCOL_STP && rule->direction != NWF_DIRECTION_IN)
+      warn(
+          check, filter, rule->line,
+          "a bridge that runs STP takes BPDUs of guests past this rule and every other (bridge link set ... guard on)");
     if (rule->action == NWF_ACTION_CONTINUE)
       warn(check, filter, rule->line, "a rule with the action continue has no effect");
     const NwfMatch *state = nwf_rule_match(rule, NWF_ATTR_STATE);

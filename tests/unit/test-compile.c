@@ -525,6 +525,16 @@ static void check_knows_that_returns_reach_the_next_rule(void) {
   g_assert_cmpstr(text, ==, "");
 }
 
+static void check_says_what_a_bridge_with_stp_does(void) {
+  g_autoptr(NwfFilterStore) store = nwf_filter_store_new();
+  put(store, "<filter name='f'>\n<rule action='drop' direction='in'><stp type='0'/></rule>\n"
+             "<rule action='drop' direction='out'><stp type='0'/></rule></filter>");
+  g_autofree char *text = warnings_of(store, "f", NULL);
+  g_assert_nonnull(strstr(text, "test.xml:3"));
+  g_assert_nonnull(strstr(text, "runs STP"));
+  g_assert_null(strstr(text, "test.xml:2"));
+}
+
 static void check_finds_the_missing_reference(void) {
   g_autoptr(NwfFilterStore) store = nwf_filter_store_new();
   put(store, "<filter name='f'>\n<filterref filter='gone'/></filter>");
@@ -671,9 +681,7 @@ static void what_all_ports_accept_needs_no_lookup(void) {
   g_autoptr(NwfRuleset) ruleset = compile(store, "some");
   g_assert_cmpstr(accepted_first(ruleset), ==, "accepted-ipv4-arp");
   g_assert_cmpuint(nwf_ruleset_set(ruleset, "accepted-ipv4-arp")->elements->len, ==, 2);
-  static const struct {
-    const char *filter, *set;
-  } steps[] = {{"no-arp", "accepted-ipv4"}, {"only-arp", "none"}};
+  static const struct { const char *filter, *set; } steps[] = {{"no-arp", "accepted-ipv4"}, {"only-arp", "none"}};
   for (guint i = 0; i < G_N_ELEMENTS(steps); i++) {
     g_autofree char *port = g_strdup_printf("vnet%u", i + 1);
     NwfBinding *binding = bind(steps[i].filter, port);
@@ -722,6 +730,7 @@ int main(int argc, char **argv) {
   TEST("variables", missing_variables_of_a_missing_filter_are_not_known);
   TEST("check", check_finds_the_rule_that_nothing_reaches);
   TEST("check", check_knows_that_returns_reach_the_next_rule);
+  TEST("check", check_says_what_a_bridge_with_stp_does);
   TEST("check", check_finds_the_missing_reference);
   TEST("check", check_finds_the_open_end_of_a_chain);
   TEST("check", check_finds_the_open_end_of_a_chain_that_does_nothing);
