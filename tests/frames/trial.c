@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "trial.h"
+#include "table-rules.h"
 
 #include <fcntl.h>
 #include <string.h>
@@ -65,7 +66,11 @@ gboolean trial_install(Trial *trial, const NwfFilterStore *store, NwfBinding *co
   NwfCompileOptions options = {
       .features = trial->features, .chain_end_accepts = trial->chain_end_accepts, .log_group = TRIAL_LOG_GROUP};
   g_autoptr(NwfRuleset) ruleset = nwf_compile(store, bindings, n, &options, error);
-  return ruleset != NULL && nwf_kernel_install(trial->kernel, ruleset, NULL, error);
+  if (!ruleset)
+    return FALSE;
+  g_autofree char *broken = table_rules_broken(ruleset);
+  g_assert_cmpstr(broken, ==, "");
+  return nwf_kernel_install(trial->kernel, ruleset, NULL, error);
 }
 
 gboolean trial_is_for_host(const guint8 *frame) {

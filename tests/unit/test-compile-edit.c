@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /* Edits of a compiled ruleset: whatever comes and goes, what is left is what compiling the same bindings gives, in
  * memory and in the kernel. */
+#include "table-rules.h"
 #include "generate.h"
 #include "kernel-help.h"
 
@@ -122,6 +123,8 @@ static void assert_equal(const NwfRuleset *have, const NwfRuleset *want) {
   }
   g_assert_cmpuint(have->chains->len, ==, want->chains->len);
   g_assert_cmpuint(have->sets->len, ==, want->sets->len);
+  g_autofree char *broken = table_rules_broken(have);
+  g_assert_cmpstr(broken, ==, "");
 }
 
 /* Its chains for what the guest sends are made before the rule is found that cannot be. */
