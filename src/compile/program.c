@@ -177,32 +177,32 @@ static int compare_ethertypes(gconstpointer a, gconstpointer b) {
   return *(const guint16 *)a - *(const guint16 *)b;
 }
 
-/* @seen has a byte for each there can be. */
-static void note_ethertype(GArray *types, guint8 *seen, guint16 type) {
-  if (!seen[type])
-    g_array_append_val(types, type);
-  seen[type] = TRUE;
-}
-
 static guint16 test_number16(const NwfTest *test) {
   return (guint16)(test->low[0] << 8 | test->low[1]);
 }
 
 GArray *nwf_program_ethertypes(const NwfProgram *program) {
   GArray *types = g_array_new(FALSE, FALSE, sizeof(guint16));
-  g_autofree guint8 *seen = g_new0(guint8, G_MAXUINT16 + 1);
   for (guint i = 0; i < program->chains->len; i++) {
     const NwfProgramChain *chain = g_ptr_array_index(program->chains, i);
     if (chain->ethertype)
-      note_ethertype(types, seen, chain->ethertype);
+      g_array_append_val(types, chain->ethertype);
     for (guint j = 0; j < chain->steps->len; j++) {
       const NwfStep *step = step_at(chain->steps, j);
-      for (guint k = 0; k < step->n_conds; k++)
-        if (step->conds[k].kind == NWF_EXPR_TEST && step->conds[k].test.field == NWF_FIELD_ETHER_TYPE)
-          note_ethertype(types, seen, test_number16(&step->conds[k].test));
+      for (guint k = 0; k < step->n_conds; k++) {
+        if (step->conds[k].kind != NWF_EXPR_TEST || step->conds[k].test.field != NWF_FIELD_ETHER_TYPE)
+          continue;
+        guint16 type = test_number16(&step->conds[k].test);
+        g_array_append_val(types, type);
+      }
     }
   }
   nwf_array_sort(types, compare_ethertypes);
+  guint n = 0;
+  for (guint i = 0; i < types->len; i++)
+    if (!n || g_array_index(types, guint16, n - 1) != g_array_index(types, guint16, i))
+      g_array_index(types, guint16, n++) = g_array_index(types, guint16, i);
+  g_array_set_size(types, n);
   return types;
 }
 
