@@ -29,6 +29,9 @@ static void add_entry(NwfPort *port, NwfDispatch dispatch, int ethertype, NwfVer
     key[17] = (guint8)ethertype;
   }
   nwf_port_element(port, nwf_dispatch_need_map(port->ruleset, dispatch, !typed), key, &verdict, comment);
+  /* one set says it of both directions */
+  if (nwf_dispatch_plans[dispatch].second || (!typed && dispatch == NWF_DISPATCH_FROM))
+    nwf_port_element(port, nwf_dispatch_need_bound(port->ruleset, dispatch), key, NULL, NULL);
 }
 
 static const char *ethertype_label(int ethertype, char buffer[16]) {

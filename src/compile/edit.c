@@ -36,7 +36,7 @@ static void note_dispatch(NwfReferences *references, NwfRuleset *ruleset) {
   g_hash_table_remove_all(references->unused_sets);
   for (guint i = 0; i < ruleset->sets->len; i++) {
     NwfSet *set = g_ptr_array_index(ruleset->sets, i);
-    if (set->is_map || nwf_base_chains_is_accepted(set))
+    if (set->is_map || nwf_dispatch_is_bound(set->name) || nwf_base_chains_is_accepted(set))
       g_hash_table_add(references->unused_sets, set);
   }
 }
@@ -118,7 +118,9 @@ static gboolean chain_stays(const NwfEdit *edit, const NwfChain *chain) {
 static gboolean set_stays(const NwfEdit *edit, const NwfSet *set) {
   if (nwf_base_chains_is_accepted(set))
     return nwf_base_chains_need(set, edit->forms);
-  return set->is_map ? set->elements->len > 0 || nwf_base_chains_need(set, edit->forms) : set->uses > 0;
+  if (set->is_map || nwf_dispatch_is_bound(set->name))
+    return set->elements->len > 0 || nwf_base_chains_need(set, edit->forms);
+  return set->uses > 0;
 }
 
 /* What is new is found by its index, and what was there before among the unused. */

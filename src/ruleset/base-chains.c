@@ -158,6 +158,17 @@ static void look_up(NwfRuleset *ruleset, NwfChain *chain, NwfDispatch dispatch, 
   nwf_chain_add_rule(ruleset, chain, &expr, 1, NULL);
 }
 
+/* While an element takes another's place, the kernel may find neither: it passes over the new one, which is not yet in
+ * force, and the old one is gone before it comes to it (seen on Linux 6.1). */
+static void drop_bound(NwfRuleset *ruleset, NwfChain *chain, NwfDispatch dispatch) {
+  NwfExpr exprs[] = {{.kind = NWF_EXPR_LOOKUP}, {.kind = NWF_EXPR_VERDICT, .verdict = {.kind = NWF_VERDICT_DROP}}};
+  exprs[0].lookup.n_fields = nwf_dispatch_plans[dispatch].other ? 1 : 2;
+  exprs[0].lookup.fields[0] = nwf_dispatch_plans[dispatch].port;
+  exprs[0].lookup.fields[1] = nwf_dispatch_plans[dispatch].other ? NWF_FIELD_NONE : NWF_FIELD_ETHER_TYPE;
+  exprs[0].lookup.set = nwf_dispatch_need_bound(ruleset, dispatch)->name;
+  nwf_chain_add_rule(ruleset, chain, exprs, G_N_ELEMENTS(exprs), NULL);
+}
+
 static void write_rules(NwfRuleset *ruleset, NwfChain *chain, NwfDispatch dispatch, NwfBaseChainForm form) {
   g_array_set_size(chain->rules, 0);
   if (form & FORM_TRACKED && dispatch == NWF_DISPATCH_FROM)
@@ -171,6 +182,7 @@ static void write_rules(NwfRuleset *ruleset, NwfChain *chain, NwfDispatch dispat
   look_up(ruleset, chain, dispatch, FALSE);
   if (nwf_dispatch_plans[dispatch].other)
     look_up(ruleset, chain, dispatch, TRUE);
+  drop_bound(ruleset, chain, dispatch);
   add_rule(ruleset, chain, NULL, 0, accept_verdict);
 }
 
@@ -198,7 +210,8 @@ gboolean nwf_base_chains_need(const NwfSet *set, const NwfBaseChainForm *forms) 
     if (!forms[i])
       continue;
     guint accepted = dispatch_at(i) == NWF_DISPATCH_TO ? accepted_of(forms[i]) : 0;
-    if (dispatch_at(i) == of_map || (accepted && strcmp(set->name, accepted_sets[accepted]) == 0))
+    if (dispatch_at(i) == of_map || strcmp(set->name, nwf_dispatch_plans[dispatch_at(i)].bound) == 0 ||
+        (accepted && strcmp(set->name, accepted_sets[accepted]) == 0))
       return TRUE;
   }
   return FALSE;

@@ -54,7 +54,7 @@ static void touch(GHashTable *ports, const NwfChange *change, const NwfElement *
 }
 
 static void touch_all(GHashTable *ports, const NwfChange *change) {
-  if (!change->set || !nwf_set_is_by_port(change->set))
+  if (!change->set || !nwf_set_is_by_port(change->set) || nwf_dispatch_is_bound(change->set->name))
     return;
   if (change->element)
     touch(ports, change, change->element);
@@ -120,9 +120,12 @@ static void close_direction(NwfRuleset *ruleset, const char *port, Direction dir
       continue;
     take_port(nwf_dispatch_map(ruleset, i, FALSE), port);
     if (plan->second) {
-      NwfSet *map = nwf_dispatch_need_map(ruleset, i, FALSE);
-      add_drop(ruleset, map, port, 0x0800, NULL);
-      add_drop(ruleset, map, port, 0x86dd, NULL);
+      NwfSet *maps[] = {nwf_dispatch_need_map(ruleset, i, FALSE), nwf_dispatch_need_bound(ruleset, i)};
+      take_port(maps[1], port);
+      for (guint j = 0; j < G_N_ELEMENTS(maps); j++) {
+        add_drop(ruleset, maps[j], port, 0x0800, NULL);
+        add_drop(ruleset, maps[j], port, 0x86dd, NULL);
+      }
     } else {
       NwfSet *map = nwf_dispatch_need_map(ruleset, i, TRUE);
       add_drop(ruleset, map, port, 0, take_port(map, port));

@@ -12,20 +12,24 @@
 const NwfDispatchPlan nwf_dispatch_plans[NWF_N_DISPATCHES] = {
     [NWF_DISPATCH_FROM] = {.map = "from_port",
                            .other = "from_port_other",
+                           .bound = "bound",
                            .port = NWF_FIELD_IIFNAME,
                            .chains = {{"prerouting", NWF_HOOK_PREROUTING, BEFORE_TRACKING},
                                       {"input", NWF_HOOK_INPUT, BEFORE_TRACKING}}},
     [NWF_DISPATCH_FROM_STATE] = {.map = "from_port_state",
+                                 .bound = "bound_from_state",
                                  .port = NWF_FIELD_IIFNAME,
                                  .second = TRUE,
                                  .chains = {{"prerouting-state", NWF_HOOK_PREROUTING, BEHIND_TRACKING},
                                             {"input-state", NWF_HOOK_INPUT, BEHIND_TRACKING}}},
     [NWF_DISPATCH_FORWARD] = {.map = "forward_port",
+                              .bound = "bound_forward",
                               .port = NWF_FIELD_OIFNAME,
                               .second = TRUE,
                               .chains = {{"forward", NWF_HOOK_FORWARD, BEHIND_TRACKING}}},
     [NWF_DISPATCH_TO] = {.map = "to_port",
                          .other = "to_port_other",
+                         .bound = "bound",
                          .port = NWF_FIELD_OIFNAME,
                          .chains = {{"postrouting", NWF_HOOK_POSTROUTING, BEHIND_TRACKING}}},
 };
@@ -56,4 +60,18 @@ NwfSet *nwf_dispatch_need_map(NwfRuleset *ruleset, NwfDispatch dispatch, gboolea
   map = nwf_ruleset_add_set(ruleset, other ? plan->other : plan->map, fields, other ? 1 : 2);
   map->is_map = TRUE;
   return map;
+}
+
+NwfSet *nwf_dispatch_need_bound(NwfRuleset *ruleset, NwfDispatch dispatch) {
+  const NwfDispatchPlan *plan = &nwf_dispatch_plans[dispatch];
+  const NwfField fields[] = {NWF_FIELD_IIFNAME, NWF_FIELD_ETHER_TYPE};
+  NwfSet *set = nwf_ruleset_set(ruleset, plan->bound);
+  return set ? set : nwf_ruleset_add_set(ruleset, plan->bound, fields, plan->other ? 1 : 2);
+}
+
+gboolean nwf_dispatch_is_bound(const char *name) {
+  for (NwfDispatch i = 0; i < NWF_N_DISPATCHES; i++)
+    if (strcmp(name, nwf_dispatch_plans[i].bound) == 0)
+      return TRUE;
+  return FALSE;
 }

@@ -29,8 +29,11 @@ typedef struct {
 typedef struct {
   const char *map;   /* port . EtherType : verdict */
   const char *other; /* port : verdict, for EtherTypes without an entry; NULL: these are accepted */
-  NwfField port;     /* which interface of the frame is the port */
-  gboolean second;   /* asked of IPv4 and IPv6 only, of what the other dispatch of its direction lets through as well */
+  /* The keys of what is in @other (NULL: in @map), once more, in a set whose elements stay while verdicts change: what
+   * is in it and found no verdict is dropped. */
+  const char *bound;
+  NwfField port;   /* which interface of the frame is the port */
+  gboolean second; /* asked of IPv4 and IPv6 only, of what the other dispatch of its direction lets through as well */
   NwfBaseChainPlan chains[NWF_DISPATCH_CHAINS]; /* base chains that look there; name NULL: no more */
 } NwfDispatchPlan;
 
@@ -46,5 +49,9 @@ extern const NwfDispatchPlan nwf_dispatch_plans[NWF_N_DISPATCHES];
 NwfDispatch nwf_dispatch_of_map(const char *name, gboolean *other);
 /** A dispatch's map, or with @other the one by port alone; NULL: not there. */
 NwfSet *nwf_dispatch_map(const NwfRuleset *ruleset, NwfDispatch dispatch, gboolean other);
-/** The same, made when it is not there. */
+/** A dispatch's set of what is bound, made when it is not there. */
+NwfSet *nwf_dispatch_need_bound(NwfRuleset *ruleset, NwfDispatch dispatch);
+/** Whether this is the name of such a set. */
+gboolean nwf_dispatch_is_bound(const char *name);
+/** A dispatch's map, made when it is not there. */
 NwfSet *nwf_dispatch_need_map(NwfRuleset *ruleset, NwfDispatch dispatch, gboolean other);

@@ -2,6 +2,7 @@
 /* What of a table belongs to a port. */
 #include <nwfilter-nft/ruleset.h>
 
+#include "ruleset/plan.h"
 #include "ruleset/references.h"
 
 #include <net/if.h>
@@ -66,7 +67,7 @@ void nwf_ruleset_prune(NwfRuleset *ruleset) {
   /* The maps are kept without a base chain too: they say which ports are bound. */
   for (guint i = 0; i < ruleset->sets->len; i++) {
     const NwfSet *set = g_ptr_array_index(ruleset->sets, i);
-    if (is_dispatch(set))
+    if (is_dispatch(set) || nwf_dispatch_is_bound(set->name))
       reach_set(&reach, set->name);
   }
   while (reach.todo->len)

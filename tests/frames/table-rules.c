@@ -36,6 +36,11 @@ static void look_at_base_chain(Look *look, const NwfChain *chain) {
   const NwfVerdict *verdict = last ? verdict_of(last) : NULL;
   if (!verdict || last->n_exprs != 1 || verdict->kind != NWF_VERDICT_ACCEPT)
     complain(look, chain->name, "does not end by accepting what has no entry");
+  const NwfNftRule *before = chain->rules->len > 1 ? rule_at(chain, chain->rules->len - 2) : NULL;
+  verdict = before ? verdict_of(before) : NULL;
+  if (!verdict || before->n_exprs != 2 || verdict->kind != NWF_VERDICT_DROP ||
+      before->exprs[0].kind != NWF_EXPR_LOOKUP || !g_str_has_prefix(before->exprs[0].lookup.set, "bound"))
+    complain(look, chain->name, "lets through what is bound and found no verdict");
 }
 
 /* --- chains that ports share --- */
